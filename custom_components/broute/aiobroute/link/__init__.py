@@ -1,0 +1,1 @@
+"""The way to the module: the port, and one driver for each family of modules."""

@@ -1,0 +1,138 @@
+"""What every family of modules offers to the session: one interface, `Link`.
+
+Above: the session, which decides. Below: a driver for a family of modules, which does.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import Enum, StrEnum, auto
+from typing import Protocol
+
+from ..credentials import Credentials
+
+RSSI_SLOPE_DBM = 0.275
+RSSI_OFFSET_DBM = -104.27
+"""RSSI = 0.275 x LQI - 104.27 dBm (protocol 3.4)."""
+
+
+def rssi_of_lqi(lqi: int) -> float:
+    """Convert a link quality indicator (0 to 255) to dBm."""
+    return round(RSSI_SLOPE_DBM * lqi + RSSI_OFFSET_DBM, 1)
+
+
+class Dialect(StrEnum):
+    """How a module is spoken to."""
+
+    SINGLE_STACK = "single-stack"
+    """SKSTACK-IP for route B alone: BP35A1, WSR35A1, RL7023 Stick-D/IPS."""
+    DUAL_STACK = "dual-stack"
+    """SKSTACK-IP for route B and HAN: BP35C0, BP35C2, RS-WSUHA-P, RL7023 Stick-D/DSS."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Module:
+    """What a module says of itself.
+
+    `version` is that of its protocol stack, `application_version` that of its firmware (`None`: it has no such
+    command), `hex_payload` whether it writes received datagrams as text.
+    """
+
+    dialect: Dialect
+    version: str
+    application_version: str | None
+    hex_payload: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Network:
+    """A meter's network, as a scan heard it and as a later start can join it without a scan.
+
+    `channel` in the module's own numbering; `lqi` and `rssi_dbm` as heard; the addresses are never shown.
+    """
+
+    channel: int
+    pan_id: int = field(repr=False)
+    mac: bytes = field(repr=False)
+    lqi: int
+    pairing_id: str | None = field(repr=False)
+
+    @property
+    def rssi_dbm(self) -> float:
+        """How strongly it was heard."""
+        return rssi_of_lqi(self.lqi)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Datagram:
+    """A received UDP datagram. `rssi_dbm` is `None` where the module does not tell."""
+
+    mac: bytes = field(repr=False)
+    source_port: int
+    destination_port: int
+    encrypted: bool
+    rssi_dbm: float | None
+    payload: bytes = field(repr=False)
+
+
+class LinkEvent(Enum):
+    """What a module reports by itself of its session and its transmitter (protocol 3.8)."""
+
+    JOINED = auto()
+    JOIN_FAILED = auto()
+    ENDED_BY_METER = auto()
+    ENDED = auto()
+    EXPIRED = auto()
+    DUTY_LIMIT_REACHED = auto()
+    DUTY_LIMIT_LIFTED = auto()
+    LOST = auto()
+    """The port is gone; nothing follows."""
+
+
+@dataclass(slots=True)
+class LinkListener:
+    """Where a link delivers what it was not asked for. Both are called from the event loop and must not block."""
+
+    on_datagram: Callable[[Datagram], None]
+    on_event: Callable[[LinkEvent], None]
+
+
+class Link(Protocol):
+    """An identified module on an open port. Commands are carried out one at a time, in the order of the calls."""
+
+    @property
+    def module(self) -> Module:
+        """What was identified."""
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its port can still be used."""
+
+    def listen(self, listener: LinkListener) -> None:
+        """Deliver datagrams and events there from now on."""
+
+    async def prepare(self, credentials: Credentials) -> None:
+        """Bring the module to a known state, without a session, and hand it the credentials."""
+
+    async def scan(self, duration: int) -> list[Network]:
+        """Listen for meters on all channels and return all that answered; each step of `duration` doubles the time."""
+
+    async def join(self, network: Network) -> None:
+        """Authenticate with the meter of a network.
+
+        Raises:
+            CredentialsRefusedError: the authentication failed; a wrong password and a bad radio path look the same.
+            MeterSilentError: neither success nor failure was reported in time.
+        """
+
+    async def send(self, payload: bytes) -> None:
+        """Send a datagram to the joined meter, encrypted; return when it is on the air.
+
+        Raises:
+            NotSentError: the module could not send it.
+        """
+
+    async def leave(self) -> None:
+        """End the session with the meter, if there is one."""
+
+    async def close(self) -> None:
+        """Close the port. Nothing is delivered any more."""

@@ -1,0 +1,1 @@
+"""SKSTACK-IP modules: codec, commands, driver."""

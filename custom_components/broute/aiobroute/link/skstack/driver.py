@@ -1,0 +1,434 @@
+"""The driver for SKSTACK-IP modules of both dialects.
+
+Above: the session. Below: the codec, the commands and the port.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+import logging
+from typing import Any, Self
+
+from ...credentials import Credentials
+from ...echonet.frame import PORT as ECHONET_PORT
+from ...exceptions import (
+    CommandNotSupportedError,
+    CommandRefusedError,
+    CredentialsRefusedError,
+    ExecutionFailedError,
+    InvalidArgumentError,
+    MeterSilentError,
+    ModuleError,
+    ModuleSilentError,
+    NotAModuleError,
+    NotSentError,
+    PortError,
+    SerialInputError,
+    WrongArgumentCountError,
+)
+from ..base import Datagram, Dialect, LinkEvent, LinkListener, Module, Network, rssi_of_lqi
+from ..port import Port
+from . import commands
+from .codec import Decoder, Event, Fail, Garbled, Line, Ok, PanDescription, SkEvent, UdpReceived
+
+_LOGGER = logging.getLogger(__name__)
+
+COMMAND_TIMEOUT_S = 3.0
+"""An answer takes milliseconds; SKRESET was seen to take most of a second."""
+PROBE_TIMEOUT_S = 1.0
+"""While it is not known whether there is a module at all."""
+PROBE_ATTEMPTS = 3
+SENT_TIMEOUT_S = 10.0
+"""From SKSENDTO to the EVENT 21 that tells its end, with an address resolution in between."""
+SCAN_SLACK_S = 5.0
+"""What a scan may take beyond the formula (protocol 3.4; up to 0.7 s were measured)."""
+JOIN_TIMEOUT_S = 65.0
+"""The module repeats the authentication for about 40 s before it gives up with EVENT 24 (protocol 3.5)."""
+LEAVE_TIMEOUT_S = 3.0
+"""For EVENT 27 or 28 after SKTERM: an orderly end is tried, not insisted on."""
+
+_SENT = 0x00
+_NOT_SENT = 0x01
+
+_EVENT_UDP_SENT = 0x21
+_EVENT_SCAN_DONE = 0x22
+_EVENTS = {
+    0x24: LinkEvent.JOIN_FAILED,
+    0x25: LinkEvent.JOINED,
+    0x26: LinkEvent.ENDED_BY_METER,
+    0x27: LinkEvent.ENDED,
+    0x28: LinkEvent.ENDED,
+    0x29: LinkEvent.EXPIRED,
+    0x32: LinkEvent.DUTY_LIMIT_REACHED,
+    0x33: LinkEvent.DUTY_LIMIT_LIFTED,
+}
+
+_REFUSALS: dict[str | None, type[CommandRefusedError]] = {
+    "ER04": CommandNotSupportedError,
+    "ER05": WrongArgumentCountError,
+    "ER06": InvalidArgumentError,
+    "ER09": SerialInputError,
+    "ER10": ExecutionFailedError,
+}
+
+_SINGLE_STACK_ADDR16 = "FFFE"
+
+
+@dataclass(slots=True)
+class _Exchange:
+    """A command that waits for its answer.
+
+    `data_prefix`: the line that must come before OK counts, by which a late OK to an earlier command is told apart.
+    """
+
+    answer: asyncio.Future[Ok]
+    data_prefix: str | None = None
+    wants_value: bool = False
+    data: str | None = None
+
+
+@dataclass(slots=True)
+class _Scan:
+    done: asyncio.Future[None]
+    networks: list[Network] = field(default_factory=list)
+
+
+class SkStackLink:
+    """An SKSTACK-IP module on an open port.
+
+    Every exchange with the module is carried through by a task of its own: when a caller is cancelled, the answer that
+    is still to come is not taken for the answer to somebody else's command.
+    """
+
+    def __init__(self, port: Port) -> None:
+        self._port = port
+        self._decoder = Decoder()
+        self._listener: LinkListener | None = None
+        self._module: Module | None = None
+        self._meter: Network | None = None
+        self._lock = asyncio.Lock()
+        self._in_doubt = False
+        self._exchange: _Exchange | None = None
+        self._scan: _Scan | None = None
+        self._sent: asyncio.Future[int] | None = None
+        self._session_change: asyncio.Future[LinkEvent] | None = None
+        self._tasks: set[asyncio.Task[Any]] = set()
+        port.receive = self._receive
+        port.lost = self._lost
+
+    @classmethod
+    async def identify(cls, port: Port) -> Self:
+        """Ask whether an SKSTACK-IP module is behind a port, and which dialect it speaks.
+
+        Raises:
+            NotAModuleError: it does not answer as one.
+        """
+        link = cls(port)
+        await link._carry_out(link._identify())
+        return link
+
+    @property
+    def module(self) -> Module:
+        """What was identified."""
+        if self._module is None:
+            raise NotAModuleError("The module was not identified")
+        return self._module
+
+    @property
+    def is_open(self) -> bool:
+        """Whether its port can still be used."""
+        return self._port.is_open
+
+    def listen(self, listener: LinkListener) -> None:
+        """Deliver datagrams and events there from now on."""
+        self._listener = listener
+
+    async def prepare(self, credentials: Credentials) -> None:
+        """Reset the module, which drops an old session, and hand it the credentials."""
+        await self._carry_out(self._prepare(credentials))
+
+    async def scan(self, duration: int) -> list[Network]:
+        """Scan all channels and return every network that was heard."""
+        return await self._carry_out(self._scan_all(duration))
+
+    async def join(self, network: Network) -> None:
+        """Authenticate with the meter of a network."""
+        await self._carry_out(self._join(network))
+
+    async def send(self, payload: bytes) -> None:
+        """Send a datagram to the joined meter, encrypted."""
+        await self._carry_out(self._send(payload))
+
+    async def leave(self) -> None:
+        """End the session with the meter, if there is one."""
+        await self._carry_out(self._leave())
+
+    async def close(self) -> None:
+        """Close the port and end whatever was under way."""
+        for task in self._tasks:
+            task.cancel()
+        self._fail_all(PortError("The port was closed"))
+        await self._port.close()
+
+    async def _carry_out[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Do the work under the lock, to its end, even when the caller is cancelled."""
+
+        async def locked() -> T:
+            try:
+                async with self._lock:
+                    return await work
+            finally:
+                work.close()
+
+        task = asyncio.create_task(locked())
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise PortError("The port was closed") from None
+            raise
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (err := task.exception()) and not isinstance(err, ModuleError | PortError):
+            _LOGGER.debug("An exchange with the module ended with %s", type(err).__name__)
+
+    # What the verbs do, each under the lock.
+
+    async def _identify(self) -> None:
+        # A line end first: it finishes whatever an earlier program left unfinished.
+        self._port.write(commands.CRLF)
+        version = await self._probe_version()
+        await self._command(commands.ECHO_OFF)
+        try:
+            application = await self._command(commands.APPLICATION_VERSION, data_prefix="EAPPVER ")
+        except CommandRefusedError:
+            application = None
+        information = (await self._command(commands.INFORMATION, data_prefix="EINFO ") or "").split()
+        if not information:
+            raise NotAModuleError("The module does not say what it is")
+        try:
+            ok = await self._ask(commands.PAYLOAD_FORM, _Exchange(_future(), wants_value=True), COMMAND_TIMEOUT_S)
+            hex_payload = bool(int(ok.value or "", 16) & 0x01)
+        except CommandRefusedError:
+            hex_payload = True  # RL7023 has no such command and always writes hex (protocol 3.3)
+        self._decoder.hex_payload = hex_payload
+        self._module = Module(
+            dialect=Dialect.SINGLE_STACK if information[-1] == _SINGLE_STACK_ADDR16 else Dialect.DUAL_STACK,
+            version=version,
+            application_version=application,
+            hex_payload=hex_payload,
+        )
+
+    async def _probe_version(self) -> str:
+        for _ in range(PROBE_ATTEMPTS):
+            try:
+                return await self._command(commands.STACK_VERSION, "EVER ", PROBE_TIMEOUT_S) or ""
+            except ModuleSilentError:
+                self._decoder.reset()
+            except CommandRefusedError:
+                # Junk before the command made it unreadable.
+                continue
+        raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module")
+
+    async def _prepare(self, credentials: Credentials) -> None:
+        self._meter = None
+        await self._command(commands.RESET)
+        await self._command(commands.ECHO_OFF)
+        if self.module.dialect is Dialect.DUAL_STACK:
+            # Signal strength with every datagram. On single-stack modules the register may be the transmit power.
+            await self._command(commands.write_register("SA2", "1"))
+        await self._command(commands.set_password(credentials))
+        await self._command(commands.set_route_b_id(credentials))
+
+    async def _scan_all(self, duration: int) -> list[Network]:
+        scan = self._scan = _Scan(_future())
+        try:
+            await self._command(commands.active_scan(self.module.dialect, duration))
+            async with asyncio.timeout(commands.scan_time_s(duration) + SCAN_SLACK_S):
+                await scan.done
+        except TimeoutError:
+            raise ModuleSilentError("The module did not finish its scan") from None
+        finally:
+            self._scan = None
+        return scan.networks
+
+    async def _join(self, network: Network) -> None:
+        await self._command(commands.write_register("S2", f"{network.channel:02X}"))
+        await self._command(commands.write_register("S3", f"{network.pan_id:04X}"))
+        self._meter = network
+        change = self._session_change = _future()
+        try:
+            await self._command(commands.join(commands.link_local_address(network.mac)))
+            async with asyncio.timeout(JOIN_TIMEOUT_S):
+                event = await change
+        except TimeoutError:
+            raise MeterSilentError("The meter did not answer the authentication") from None
+        finally:
+            self._session_change = None
+        if event is not LinkEvent.JOINED:
+            raise CredentialsRefusedError("The meter did not accept the authentication")
+
+    async def _send(self, payload: bytes) -> None:
+        if self._meter is None:
+            raise NotSentError("There is no meter to send to")
+        address = commands.link_local_address(self._meter.mac)
+        sent = self._sent = _future()
+        try:
+            await self._command(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload))
+            async with asyncio.timeout(SENT_TIMEOUT_S):
+                result = await sent
+        except TimeoutError:
+            # The report may have been lost on the wire; whether the meter got it shows in its answer.
+            _LOGGER.debug("The module did not report the end of a transmission")
+            return
+        finally:
+            self._sent = None
+        if result == _NOT_SENT:
+            raise NotSentError("The module could not put the datagram on the air")
+
+    async def _leave(self) -> None:
+        change = self._session_change = _future()
+        try:
+            await self._command(commands.TERMINATE)
+            async with asyncio.timeout(LEAVE_TIMEOUT_S):
+                await change
+        except ExecutionFailedError:
+            pass  # there was no session
+        except TimeoutError:
+            _LOGGER.debug("The module did not report the end of the session")
+        finally:
+            self._session_change = None
+
+    # Commands and answers.
+
+    async def _command(
+        self, command: bytes, data_prefix: str | None = None, timeout_s: float = COMMAND_TIMEOUT_S
+    ) -> str | None:
+        """Send a command and wait for OK; return the rest of the line that begins with `data_prefix`."""
+        if self._in_doubt and command != commands.STACK_VERSION:
+            # An answer was missed. It may still come, and must not pass for the answer to this command.
+            await self._ask(commands.STACK_VERSION, _Exchange(_future(), "EVER "), COMMAND_TIMEOUT_S)
+        exchange = _Exchange(_future(), data_prefix)
+        await self._ask(command, exchange, timeout_s)
+        return exchange.data
+
+    async def _ask(self, command: bytes, exchange: _Exchange, timeout_s: float) -> Ok:
+        name = command.split(maxsplit=1)[0].decode("ascii")
+        self._exchange = exchange
+        self._in_doubt = True
+        try:
+            self._port.write(command)
+            _LOGGER.debug("→ %s", name)
+            async with asyncio.timeout(timeout_s):
+                ok = await exchange.answer
+        except TimeoutError:
+            raise ModuleSilentError(f"The module did not answer {name}") from None
+        except CommandRefusedError:
+            self._in_doubt = False
+            raise
+        finally:
+            self._exchange = None
+        self._in_doubt = False
+        return ok
+
+    # What comes from the module, whenever it likes.
+
+    def _receive(self, data: bytes) -> None:
+        for event in self._decoder.feed(data):
+            self._dispatch(event)
+
+    def _dispatch(self, event: SkEvent) -> None:
+        match event:
+            case Ok():
+                self._take_ok(event)
+            case Fail(code):
+                refusal = _REFUSALS.get(code, CommandRefusedError)
+                if self._exchange:
+                    _fail(self._exchange.answer, refusal(f"The module refused a command with {code or 'FAIL'}"))
+            case Line(text):
+                exchange = self._exchange
+                if exchange and exchange.data_prefix and text.startswith(exchange.data_prefix):
+                    exchange.data = text.removeprefix(exchange.data_prefix).strip()
+            case Event(number, parameter):
+                self._take_event(number, parameter)
+            case PanDescription(network):
+                if self._scan:
+                    self._scan.networks.append(network)
+            case UdpReceived():
+                self._take_datagram(event)
+            case Garbled(reason):
+                _LOGGER.debug("Dropped from the module: %s", reason)
+
+    def _take_ok(self, ok: Ok) -> None:
+        exchange = self._exchange
+        if exchange is None or (ok.value is not None) != exchange.wants_value:
+            _LOGGER.debug("Dropped an OK that nothing waits for")
+        elif exchange.data_prefix is None or exchange.data is not None:
+            _settle(exchange.answer, ok)
+
+    def _take_event(self, number: int, parameter: int | None) -> None:
+        _LOGGER.debug("← EVENT %02X%s", number, "" if parameter is None else f" {parameter:02X}")
+        if number == _EVENT_UDP_SENT:
+            # 02: the module looks for the address first, sends by itself, and reports again.
+            if self._sent and parameter in (_SENT, _NOT_SENT):
+                _settle(self._sent, parameter)
+        elif number == _EVENT_SCAN_DONE:
+            if self._scan:
+                _settle(self._scan.done, None)
+        elif event := _EVENTS.get(number):
+            if self._session_change:
+                _settle(self._session_change, event)
+            self._tell(event)
+
+    def _take_datagram(self, received: UdpReceived) -> None:
+        if received.remote_port != ECHONET_PORT or received.local_port != ECHONET_PORT:
+            return
+        mac = bytes.fromhex(received.mac)
+        if len(mac) != 8 or received.sender != commands.link_local_address(mac):
+            _LOGGER.debug("Dropped a datagram whose two addresses disagree")
+        elif self._listener:
+            self._listener.on_datagram(
+                Datagram(
+                    mac=mac,
+                    source_port=received.remote_port,
+                    destination_port=received.local_port,
+                    encrypted=received.secured,
+                    rssi_dbm=None if received.lqi is None else rssi_of_lqi(received.lqi),
+                    payload=received.payload,
+                )
+            )
+
+    def _tell(self, event: LinkEvent) -> None:
+        if self._listener:
+            self._listener.on_event(event)
+
+    def _lost(self) -> None:
+        self._fail_all(PortError("The port was lost"))
+        self._tell(LinkEvent.LOST)
+
+    def _fail_all(self, err: PortError) -> None:
+        for future in (
+            self._exchange and self._exchange.answer,
+            self._scan and self._scan.done,
+            self._sent,
+            self._session_change,
+        ):
+            if future:
+                _fail(future, err)
+
+
+def _future[T]() -> asyncio.Future[T]:
+    return asyncio.get_running_loop().create_future()
+
+
+def _settle[T](future: asyncio.Future[T], value: T) -> None:
+    if not future.done():
+        future.set_result(value)
+
+
+def _fail(future: asyncio.Future[Any], err: Exception) -> None:
+    if not future.done():
+        future.set_exception(err)
