@@ -24,7 +24,8 @@ from .exceptions import (
     PropertyError,
 )
 from .link.base import Dialect, Module, Network
-from .meter import Constants, HalfHour, Reading, SmartMeter
+from .meter import SmartMeter
+from .readings import Constants, HalfHour, Reading, Scale
 from .session import Session, SessionState
 
 __all__ = [
@@ -53,6 +54,7 @@ __all__ = [
     "PortMissingError",
     "PropertyError",
     "Reading",
+    "Scale",
     "Session",
     "SessionState",
     "SmartMeter",

@@ -1,11 +1,10 @@
-"""A smart meter as a program sees it: readings in kWh, W and A, history, and what never changes in a meter.
+"""A smart meter as a program sees it: readings, history, and what never changes in a meter.
 
 Above: Home Assistant, or the command line. Below: the session.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 import logging
@@ -16,15 +15,15 @@ from .credentials import Credentials
 from .echonet import smart_meter, super_class
 from .echonet.frame import Esv, Frame, Property
 from .echonet.values import JST, PropertyCodec
-from .exceptions import BrouteError, MeterSilentError, PropertyError, PropertyRefusedError
+from .exceptions import BrouteError, PropertyError, PropertyRefusedError
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
+from .properties import MAX_PROPERTIES, Answers, PropertyReader
+from .readings import Constants, HalfHour, Reading, Scale
 from .session import Session, SessionState
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_PROPERTIES = 6
-"""What a meter must handle in one request (AIF 2.4.4)."""
 CLOCK_AGE_LIMIT_S = 3600.0
 MIDNIGHT_MARGIN = timedelta(minutes=5)
 """The days of the history are counted from the meter's date: it is not asked for while that may change."""
@@ -53,111 +52,6 @@ _MANDATORY = frozenset(
     }
 )
 """What every meter gives (protocol 2.2), for as long as its Get map is not known."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Scale:
-    """What makes kWh of a counter: kWh of one count, the coefficient (1 where the meter has none) and the digits."""
-
-    unit_kwh: Decimal
-    coefficient: int
-    effective_digits: int
-
-    def energy_kwh(self, counter: int | None) -> Decimal | None:
-        """Convert a raw counter, exactly; `None` stays `None`.
-
-        Raises:
-            PropertyError: the counter has more digits than the meter.
-        """
-        if counter is None:
-            return None
-        if counter >= 10**self.effective_digits:
-            raise PropertyError(f"A counter has more than {self.effective_digits} digits")
-        return counter * self.coefficient * self.unit_kwh
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Constants:
-    """What does not change in a meter: it can be stored, and given back at the next start.
-
-    `mac`: the meter that it is true of. `max_properties`: how many properties this meter answers in one request.
-    The standard version and the maps change when the utility updates the meter's software.
-    """
-
-    mac: bytes = field(repr=False)
-    scale: Scale
-    manufacturer_code: int | None
-    serial_number: str | None = field(repr=False)
-    standard_version: str | None
-    get_map: frozenset[int]
-    set_map: frozenset[int]
-    announcement_map: frozenset[int]
-    max_properties: int = MAX_PROPERTIES
-
-    @property
-    def measures_export(self) -> bool:
-        """Whether the meter counts the reverse direction."""
-        return smart_meter.REVERSE_ENERGY.epc in self.get_map
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return it in types that JSON has."""
-        return {
-            "mac": self.mac.hex(),
-            "unit_kwh": str(self.scale.unit_kwh),
-            "coefficient": self.scale.coefficient,
-            "effective_digits": self.scale.effective_digits,
-            "manufacturer_code": self.manufacturer_code,
-            "serial_number": self.serial_number,
-            "standard_version": self.standard_version,
-            "get_map": sorted(self.get_map),
-            "set_map": sorted(self.set_map),
-            "announcement_map": sorted(self.announcement_map),
-            "max_properties": self.max_properties,
-        }
-
-    @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read what `as_dict` wrote; raise `KeyError`, `TypeError` or `ValueError` for anything else."""
-        return cls(
-            mac=bytes.fromhex(data["mac"]),
-            scale=Scale(
-                unit_kwh=Decimal(data["unit_kwh"]),
-                coefficient=int(data["coefficient"]),
-                effective_digits=int(data["effective_digits"]),
-            ),
-            manufacturer_code=data["manufacturer_code"],
-            serial_number=data["serial_number"],
-            standard_version=data["standard_version"],
-            get_map=frozenset(data["get_map"]),
-            set_map=frozenset(data["set_map"]),
-            announcement_map=frozenset(data["announcement_map"]),
-            max_properties=int(data["max_properties"]),
-        )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Reading:
-    """One answer of the meter.
-
-    Power in W and current in A, negative for export; energies in kWh, the meter's counters. `None` means that the
-    meter has no such value now, or that it could not be read: then `errors` says why, by EPC.
-    """
-
-    power_w: int | None
-    current_r_a: Decimal | None
-    current_t_a: Decimal | None
-    import_kwh: Decimal | None
-    export_kwh: Decimal | None
-    errors: Mapping[int, PropertyError] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HalfHour:
-    """The counters at a full or half hour, in kWh, by the meter's clock; `None`: not kept, not measured, or to come."""
-
-    at: datetime
-    import_kwh: Decimal | None
-    export_kwh: Decimal | None
 
 
 type HalfHourListener = Callable[[HalfHour], None]
@@ -189,14 +83,16 @@ class SmartMeter:
         """What is known of the meter; `None` before `describe()`."""
         self._constants_are_remembered = constants is not None
         self._scale = constants.scale if constants else None
-        self._max_properties = constants.max_properties if constants else MAX_PROPERTIES
-        self._refused: set[int] = set()
-        """What the meter's Get map names and the meter does not give."""
+        self._properties = PropertyReader(
+            self._session.conversation,
+            constants.get_map if constants else _MANDATORY,
+            constants.max_properties if constants else MAX_PROPERTIES,
+        )
         self._clock: tuple[float, datetime] | None = None
         self._history = asyncio.Lock()
         self._half_hour_listeners: list[HalfHourListener] = []
         self._session.on_state(self._take_state)
-        self._session.on_notification(self._take_notification)
+        self._session.conversation.on_notification(self._take_notification)
 
     async def __aenter__(self) -> Self:
         """Open the port."""
@@ -247,7 +143,7 @@ class SmartMeter:
     @property
     def rssi_dbm(self) -> float | None:
         """How strongly the meter was heard last; `None` before it was heard."""
-        return self._session.rssi_dbm
+        return self._session.conversation.rssi_dbm
 
     def on_state(self, listener: Callable[[SessionState], None]) -> Callable[[], None]:
         """Call `listener` whenever the state changes; return what ends that."""
@@ -275,7 +171,7 @@ class SmartMeter:
             epcs.append(smart_meter.REVERSE_ENERGY.epc)
         if self._scale is None:
             epcs += _SCALE
-        answers = Answers(await self._get(epcs))
+        answers = await self._properties.get(epcs)
         if self._scale is None:
             self._scale = await self._learn_scale(answers)
         currents = answers.value(smart_meter.CURRENTS)
@@ -283,16 +179,18 @@ class SmartMeter:
             power_w=answers.value(smart_meter.POWER),
             current_r_a=currents.r_a if currents else None,
             current_t_a=currents.t_a if currents else None,
-            import_kwh=answers.energy_kwh(smart_meter.NORMAL_ENERGY, self._scale),
-            export_kwh=answers.energy_kwh(smart_meter.REVERSE_ENERGY, self._scale)
-            if smart_meter.REVERSE_ENERGY.epc in epcs
-            else None,
+            import_kwh=self._energy_kwh(answers, smart_meter.NORMAL_ENERGY),
+            export_kwh=(
+                self._energy_kwh(answers, smart_meter.REVERSE_ENERGY)
+                if smart_meter.REVERSE_ENERGY.epc in epcs
+                else None
+            ),
             errors=answers.errors,
         )
 
-    async def get(self, *codecs: PropertyCodec[Any]) -> "Answers":
+    async def get(self, *codecs: PropertyCodec[Any]) -> Answers:
         """Read any properties."""
-        return Answers(await self._get([codec.epc for codec in codecs]))
+        return await self._properties.get([codec.epc for codec in codecs])
 
     async def describe(self) -> Constants:
         """Read what does not change in a meter, and keep it in `constants`.
@@ -304,11 +202,11 @@ class SmartMeter:
             BrouteError: the meter was not asked, or did not answer.
         """
         verify = self._constants_are_remembered
-        answers = Answers(await self._get(_DESCRIPTION))
+        answers = await self._properties.get(_DESCRIPTION)
         get_map = answers.required(super_class.GET_MAP)
         if self._scale is None or verify:
-            scale = await self._get([epc for epc in _SCALE if epc in get_map])
-            self._scale = _scale_of(Answers(scale), get_map)
+            scale = await self._properties.get([epc for epc in _SCALE if epc in get_map])
+            self._scale = _scale_of(scale, get_map)
         version = answers.value(super_class.STANDARD_VERSION)
         constants = Constants(
             mac=self._session.network.mac if self._session.network else b"",
@@ -319,15 +217,16 @@ class SmartMeter:
             get_map=get_map,
             set_map=answers.value(super_class.SET_MAP) or frozenset(),
             announcement_map=answers.value(super_class.ANNOUNCEMENT_MAP) or frozenset(),
-            max_properties=self._max_properties,
+            max_properties=self._properties.max_properties,
         )
         if verify and constants.scale != (self.constants and self.constants.scale):
             _LOGGER.warning("The meter counts otherwise than it did: its energies begin anew")
         self.constants = constants
         self._constants_are_remembered = False
+        self._properties.readable = get_map
         return constants
 
-    def half_hour(self, answers: "Answers") -> HalfHour | None:
+    def half_hour(self, answers: Answers) -> HalfHour | None:
         """Make one value of EA and EB; `None` before the meter has one, or while it cannot be converted."""
         normal = answers.value(smart_meter.NORMAL_FIXED_TIME)
         if normal is None or normal.at is None or self._scale is None:
@@ -356,7 +255,7 @@ class SmartMeter:
         async with self._history:
             constants = self.constants or await self.describe()
             today = await self._steady_clock()
-            chosen = await self._session.request(
+            chosen = await self._session.conversation.request(
                 Esv.SET_C, (Property(smart_meter.HISTORY_DAY.epc, smart_meter.encode_day(days_back)),)
             )
             if chosen.esv is not Esv.SET_RES:
@@ -374,7 +273,7 @@ class SmartMeter:
     async def _day(
         self, codec: PropertyCodec[smart_meter.DayHistory], days_back: int, scale: Scale
     ) -> list[Decimal | None]:
-        day = Answers(await self._get([codec.epc])).required(codec)
+        day = (await self._properties.get([codec.epc])).required(codec)
         if day.day != days_back:
             raise PropertyError(f"{codec}: day {day.day} instead of {days_back}")
         return [scale.energy_kwh(counter) for counter in day.counters]
@@ -399,62 +298,19 @@ class SmartMeter:
         read_at, clock = self._clock
         return (clock + timedelta(seconds=loop.time() - read_at)).astimezone(JST).replace(second=0, microsecond=0)
 
-    # Requests of several properties.
-
-    async def _get(self, epcs: Sequence[int]) -> dict[int, bytes]:
-        """Get properties in as few requests as this meter allows; what it refuses has no data."""
-        answers: dict[int, bytes] = {}
-        for start in range(0, len(epcs), self._max_properties):
-            answers |= await self._get_together(epcs[start : start + self._max_properties])
-        return answers
-
-    async def _get_together(self, epcs: Sequence[int]) -> dict[int, bytes]:
-        """Get properties in one request, and in two halves when the meter does not answer so many.
-
-        Raises:
-            MeterSilentError: it does not even answer one.
-        """
+    def _energy_kwh(self, answers: Answers, codec: PropertyCodec[int | None]) -> Decimal | None:
+        """Return a counter in kWh; `None` for no data, or with an entry in the errors of `answers`."""
+        counter = answers.value(codec)
+        if self._scale is None:
+            answers.errors.setdefault(codec.epc, PropertyError(f"{codec}: its unit is not known"))
+            return None
         try:
-            frame = await self._session.request(
-                Esv.GET, [Property(epc) for epc in epcs], **({"repeats": 1} if len(epcs) > 1 else {})
-            )
-        except MeterSilentError:
-            if len(epcs) == 1:
-                raise
-            return await self._get_halved(epcs)
-        answers = dict.fromkeys(epcs, b"") | {prop.epc: prop.edt for prop in frame.properties}
-        missing = [epc for epc in epcs if not answers[epc] and self._should_have(epc)]
-        if not missing:
-            return answers
-        if len(epcs) == 1:
-            self._refused.add(epcs[0])
-            return answers
-        if len(missing) == len(epcs):
-            return answers | await self._get_halved(epcs)
-        # A meter that is asked for too much at once gives the first ones and refuses the rest.
-        rest = await self._get_together(missing)
-        if any(rest.values()):
-            self._limit(len(epcs) - len(missing))
-        return answers | rest
+            return self._scale.energy_kwh(counter)
+        except PropertyError as err:
+            answers.errors[codec.epc] = err
+            return None
 
-    async def _get_halved(self, epcs: Sequence[int]) -> dict[int, bytes]:
-        half = (len(epcs) + 1) // 2
-        answers = await self._get_together(epcs[:half]) | await self._get_together(epcs[half:])
-        if any(answers.values()):
-            self._limit(half)
-        return answers
-
-    def _limit(self, properties: int) -> None:
-        """Remember that this meter does not answer more properties at once."""
-        if properties < self._max_properties:
-            self._max_properties = properties
-            _LOGGER.debug("This meter is asked for %d properties at once from now on", properties)
-
-    def _should_have(self, epc: int) -> bool:
-        expected = self.constants.get_map if self.constants else _MANDATORY
-        return epc in expected and epc not in self._refused
-
-    async def _learn_scale(self, answers: "Answers") -> Scale | None:
+    async def _learn_scale(self, answers: Answers) -> Scale | None:
         """Take the scale from the first reading; a coefficient that was refused may be absent, which the map proves."""
         if not answers.has(smart_meter.COEFFICIENT):
             return (await self.describe()).scale
@@ -473,49 +329,13 @@ class SmartMeter:
             self.constants = None
             self._constants_are_remembered = False
             self._scale = None
-            self._max_properties = MAX_PROPERTIES
-            self._refused.clear()
+            self._properties = PropertyReader(self._session.conversation, _MANDATORY)
 
     def _take_notification(self, frame: Frame) -> None:
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
         if answers.has(smart_meter.NORMAL_FIXED_TIME) and (half_hour := self.half_hour(answers)):
             for listener in tuple(self._half_hour_listeners):
                 listener(half_hour)
-
-
-class Answers:
-    """The data of an answer by EPC, and what was wrong with them."""
-
-    def __init__(self, edts: Mapping[int, bytes]) -> None:
-        self._edts = edts
-        self.errors: dict[int, PropertyError] = {}
-
-    def has(self, codec: PropertyCodec[Any]) -> bool:
-        """Tell whether there are data of a property at all."""
-        return bool(self._edts.get(codec.epc))
-
-    def value[T](self, codec: PropertyCodec[T]) -> T | None:
-        """Return a property's value; `None` for no data, or with an entry in `errors`."""
-        try:
-            return self.required(codec)
-        except PropertyError as err:
-            self.errors[codec.epc] = err
-            return None
-
-    def required[T](self, codec: PropertyCodec[T]) -> T:
-        """Return a property's value, or raise `PropertyError`."""
-        return codec.decode(self._edts.get(codec.epc, b""))
-
-    def energy_kwh(self, codec: PropertyCodec[int | None], scale: Scale | None) -> Decimal | None:
-        """Return a counter in kWh; `None` for no data, or with an entry in `errors`."""
-        counter = self.value(codec)
-        try:
-            if scale is None and counter is not None:
-                raise PropertyError(f"{codec}: its unit is not known")
-            return scale.energy_kwh(counter) if scale else None
-        except PropertyError as err:
-            self.errors[codec.epc] = err
-            return None
 
 
 def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:

@@ -108,7 +108,7 @@ def _explain(err: OSError | serialx.SerialException) -> PortError:
     """Say in our own terms why a port cannot be opened."""
     number = err.errno if isinstance(err, OSError) else None
     if number in _MISSING:
-        return PortMissingError("There is no such port: is the module plugged in?")
+        return PortMissingError("There is no such port")
     if number in _BUSY:
         return PortBusyError("The port is in use by another program")
     if isinstance(err, PermissionError):

@@ -1,0 +1,119 @@
+"""What a meter is and says, in kWh, W and A: plain values without behaviour of their own.
+
+Above: `SmartMeter`, which makes them, and whoever shows them. Below: the class of the meter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any, Self
+
+from .echonet import smart_meter
+from .exceptions import PropertyError
+from .properties import MAX_PROPERTIES
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """What makes kWh of a counter: kWh of one count, the coefficient (1 where the meter has none) and the digits."""
+
+    unit_kwh: Decimal
+    coefficient: int
+    effective_digits: int
+
+    def energy_kwh(self, counter: int | None) -> Decimal | None:
+        """Convert a raw counter, exactly; `None` stays `None`.
+
+        Raises:
+            PropertyError: the counter has more digits than the meter.
+        """
+        if counter is None:
+            return None
+        if counter >= 10**self.effective_digits:
+            raise PropertyError(f"A counter has more than {self.effective_digits} digits")
+        return counter * self.coefficient * self.unit_kwh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Constants:
+    """What does not change in a meter: it can be stored, and given back at the next start.
+
+    `mac`: the meter that it is true of. `max_properties`: how many properties this meter answers in one request.
+    The standard version and the maps change when the utility updates the meter's software.
+    """
+
+    mac: bytes = field(repr=False)
+    scale: Scale
+    manufacturer_code: int | None
+    serial_number: str | None = field(repr=False)
+    standard_version: str | None
+    get_map: frozenset[int]
+    set_map: frozenset[int]
+    announcement_map: frozenset[int]
+    max_properties: int = MAX_PROPERTIES
+
+    @property
+    def measures_export(self) -> bool:
+        """Whether the meter counts the reverse direction."""
+        return smart_meter.REVERSE_ENERGY.epc in self.get_map
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it in types that JSON has."""
+        return {
+            "mac": self.mac.hex(),
+            "unit_kwh": str(self.scale.unit_kwh),
+            "coefficient": self.scale.coefficient,
+            "effective_digits": self.scale.effective_digits,
+            "manufacturer_code": self.manufacturer_code,
+            "serial_number": self.serial_number,
+            "standard_version": self.standard_version,
+            "get_map": sorted(self.get_map),
+            "set_map": sorted(self.set_map),
+            "announcement_map": sorted(self.announcement_map),
+            "max_properties": self.max_properties,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `as_dict` wrote; raise `KeyError`, `TypeError` or `ValueError` for anything else."""
+        return cls(
+            mac=bytes.fromhex(data["mac"]),
+            scale=Scale(
+                unit_kwh=Decimal(data["unit_kwh"]),
+                coefficient=int(data["coefficient"]),
+                effective_digits=int(data["effective_digits"]),
+            ),
+            manufacturer_code=data["manufacturer_code"],
+            serial_number=data["serial_number"],
+            standard_version=data["standard_version"],
+            get_map=frozenset(data["get_map"]),
+            set_map=frozenset(data["set_map"]),
+            announcement_map=frozenset(data["announcement_map"]),
+            max_properties=int(data["max_properties"]),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One answer of the meter.
+
+    Power in W and current in A, negative for export; energies in kWh, the meter's counters. `None` means that the
+    meter has no such value now, or that it could not be read: then `errors` says why, by EPC.
+    """
+
+    power_w: int | None
+    current_r_a: Decimal | None
+    current_t_a: Decimal | None
+    import_kwh: Decimal | None
+    export_kwh: Decimal | None
+    errors: Mapping[int, PropertyError] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfHour:
+    """The counters at a full or half hour, in kWh, by the meter's clock; `None`: not kept, not measured, or to come."""
+
+    at: datetime
+    import_kwh: Decimal | None
+    export_kwh: Decimal | None

@@ -1,0 +1,1 @@
+"""The client from the session upwards, against the simulator, on virtual time."""

@@ -1,0 +1,80 @@
+"""The meter's own log, day by day."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+import pytest
+
+from custom_components.broute.aiobroute import PropertyError
+from simulator import JST, NORMAL_ONLY, ConstantLoad, Registers
+
+from .stage import joined
+
+pytestmark = pytest.mark.looptime
+
+
+@pytest.mark.parametrize("days_back", [0, 1, 11, 44])
+async def test_a_day_of_the_log_is_the_truth_of_each_half_hour(days_back: int) -> None:
+    async with joined() as (meter, home):
+        day = await meter.history(days_back)
+        midnight = (home.clock.now() - timedelta(days=days_back)).replace(hour=0, minute=0, second=0, microsecond=0)
+        assert [half_hour.at for half_hour in day] == [midnight + slot * timedelta(minutes=30) for slot in range(48)]
+        for half_hour in day:
+            if half_hour.at > home.clock.now():
+                assert half_hour.import_kwh is half_hour.export_kwh is None
+            else:
+                truth = home.truth(half_hour.at)
+                assert half_hour.import_kwh == truth.import_kwh
+                assert half_hour.export_kwh == truth.export_kwh
+
+
+async def test_a_day_that_is_not_kept_is_empty() -> None:
+    async with joined() as (meter, _):
+        assert all(half_hour.import_kwh is None for half_hour in await meter.history(45))
+
+
+async def test_a_meter_without_export_has_a_log_of_imports() -> None:
+    async with joined(model=NORMAL_ONLY) as (meter, _):
+        day = await meter.history(1)
+        assert all(half_hour.import_kwh is not None and half_hour.export_kwh is None for half_hour in day)
+
+
+async def test_the_date_is_the_meters_own() -> None:
+    async with joined() as (meter, home):
+        home.meter.clock_offset = timedelta(days=-2)
+        day = await meter.history(0)
+        assert day[0].at.date() == (home.clock.now() - timedelta(days=2)).date()
+
+
+async def test_the_log_is_not_read_across_the_meters_midnight() -> None:
+    start = datetime(2026, 11, 21, 23, 56, tzinfo=JST)
+    async with joined(start=start, registers=Registers(load=ConstantLoad(1000))) as (meter, home):
+        day = await meter.history(1)
+        assert home.clock.now() > start.replace(hour=0, minute=0) + timedelta(days=1)
+        assert day[0].at == datetime(2026, 11, 21, tzinfo=JST)
+        assert day[0].import_kwh == home.truth(day[0].at).import_kwh
+
+
+async def test_an_answer_for_another_day_is_an_error() -> None:
+    async with joined() as (meter, home):
+        write = home.meter.object.write
+        home.meter.object.write = lambda epc, edt: write(epc, b"\x07")  # type: ignore[method-assign]
+        with pytest.raises(PropertyError, match="day 7 instead of 3"):
+            await meter.history(3)
+
+
+async def test_a_meter_that_refuses_the_day_is_an_error() -> None:
+    async with joined() as (meter, home):
+        home.meter.object.write = lambda epc, edt: False  # type: ignore[method-assign]
+        with pytest.raises(PropertyError, match="3 days ago"):
+            await meter.history(3)
+
+
+async def test_the_clock_is_read_once_an_hour() -> None:
+    async with joined() as (meter, home):
+        for _ in range(3):
+            await meter.history(1)
+        assert sum(0x97 in answer.epcs for answer in home.meter.answers) == 1
+        await asyncio.sleep(3600)
+        await meter.history(1)
+        assert sum(0x97 in answer.epcs for answer in home.meter.answers) == 2

@@ -1,0 +1,169 @@
+"""Requests: one at a time, spaced, matched, repeated, and made smaller for a meter that wants it so."""
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from custom_components.broute.aiobroute import HalfHour, MeterSilentError, NotJoinedError, NotSentError
+from custom_components.broute.aiobroute.conversation import REPEATS, SPACING_S
+from custom_components.broute.aiobroute.echonet import super_class
+from simulator import OverLimit
+
+from .stage import joined, last_answer, requests
+
+pytestmark = pytest.mark.looptime
+
+
+async def test_requests_are_spaced() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        await asyncio.gather(*(meter.read() for _ in range(4)))
+        sent = [answer.at for answer in home.meter.answers if answer.esv == 0x72]
+        gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sent)]
+        assert min(gaps) > SPACING_S - 1.1  # the meter takes 0.3 to 1.3 s to answer
+        assert len(sent) >= 6
+
+
+@pytest.mark.parametrize("limit", [1, 2, 3, 5])
+@pytest.mark.parametrize("over_limit", OverLimit)
+async def test_a_meter_that_answers_fewer_properties_is_read_and_that_is_remembered(
+    limit: int, over_limit: OverLimit
+) -> None:
+    async with joined() as (meter, home):
+        home.faults.property_limit = limit
+        home.faults.over_limit = over_limit
+        await meter.read()
+        constants = await meter.describe()
+        assert constants.max_properties <= max(limit, 1)
+        home.meter.answers.clear()
+        reading = await meter.read()
+        truths = [answer.truth for answer in home.meter.answers]
+        assert reading.power_w in {truth.power_w for truth in truths}
+        assert reading.import_kwh in {truth.import_kwh for truth in truths}
+        assert reading.export_kwh in {truth.export_kwh for truth in truths}
+        assert not reading.errors
+        assert all(len(epcs) <= limit for epcs in requests(home))
+        assert {answer.esv for answer in home.meter.answers} <= {0x72, 0x73}
+
+
+async def test_a_property_that_the_map_names_and_the_meter_refuses_is_asked_again_only_once() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        read = home.meter.object.read
+        home.meter.object.read = lambda epc: None if epc == 0xE3 else read(epc)  # type: ignore[method-assign]
+        await meter.read()
+        home.meter.answers.clear()
+        reading = await meter.read()
+        assert len(requests(home)) == 1
+        assert reading.export_kwh is None
+        assert 0xE3 in reading.errors
+        assert reading.import_kwh == last_answer(home).truth.import_kwh
+
+
+async def test_a_silent_meter_is_asked_again_with_a_new_tid_and_then_reported() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.faults.meter_silent = True
+        started = asyncio.get_running_loop().time()
+        with pytest.raises(MeterSilentError):
+            await meter.get(super_class.FAULT_STATUS)
+        assert asyncio.get_running_loop().time() - started == pytest.approx((1 + REPEATS) * 20, abs=5)
+
+
+async def test_a_late_answer_is_dropped_and_the_repeat_is_taken() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.faults.late_answers.append(25.0)
+        fault = await meter.get(super_class.FAULT_STATUS)
+        assert fault.value(super_class.FAULT_STATUS) is False
+        tids = [answer.tid for answer in home.meter.answers if answer.epcs == (0x88,)]
+        assert len(set(tids)) == len(tids) == 2
+        # The late answer to the first one comes while the next request is under way.
+        reading = await meter.read()
+        assert reading.power_w == last_answer(home).truth.power_w
+
+
+async def test_a_duplicate_answer_is_dropped() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.faults.duplicate_answers = 3
+        for _ in range(3):
+            reading = await meter.read()
+            assert reading.power_w == last_answer(home).truth.power_w
+
+
+async def test_an_unencrypted_answer_is_dropped() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.faults.unencrypted_copies = 3
+        for _ in range(3):
+            reading = await meter.read()
+            assert reading.power_w == last_answer(home).truth.power_w
+            assert reading.import_kwh == last_answer(home).truth.import_kwh
+
+
+async def test_a_notification_during_a_request_is_taken_beside_its_answer() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        half_hours: list[HalfHour] = []
+        meter.on_half_hour(half_hours.append)
+        home.faults.late_answers.append(2.0)
+        reading = asyncio.create_task(meter.read())
+        await asyncio.sleep(SPACING_S + 0.5)
+        home.meter.notices.announce(0xEA, 0xEB)
+        assert (await reading).power_w is not None
+        assert len(half_hours) == 1
+
+
+async def test_a_notification_that_wants_an_answer_gets_one() -> None:
+    async with joined() as (_, home):
+        home.meter.notices.confirmed = True
+        home.meter.notices.announce(0xEA, 0xEB)
+        await asyncio.sleep(10)
+        (confirmation,) = home.meter.notices.confirmations
+        assert (confirmation.esv, [prop.epc for prop in confirmation.properties]) == (0x7A, [0xEA, 0xEB])
+        assert all(prop.edt == b"" for prop in confirmation.properties)
+
+
+async def test_a_notification_that_wants_none_gets_none() -> None:
+    async with joined() as (_, home):
+        home.meter.notices.announce(0xEA, 0xEB)
+        await asyncio.sleep(10)
+        assert not home.meter.notices.confirmations
+
+
+async def test_nothing_is_sent_above_the_limit_of_transmission_time() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.module.radio.duty_limited = True
+        reading = asyncio.create_task(meter.read())
+        await asyncio.sleep(30)
+        assert not reading.done()
+        home.module.radio.duty_limited = False
+        assert (await reading).power_w is not None
+        home.module.radio.duty_limited = True
+        with pytest.raises(NotSentError):
+            await meter.read()
+
+
+async def test_a_request_without_a_session_is_refused_at_once() -> None:
+    async with joined() as (meter, home):
+        home.meter.paa.end_session()
+        await asyncio.sleep(0.5)
+        with pytest.raises(NotJoinedError):
+            await meter.read()
+
+
+async def test_a_cancelled_request_leaves_the_session_usable() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        tasks = []
+        for delay in (5.4, 0.0, 0.01, 0.05, 0.2, 1.0, 4.9, 5.0, 5.02, 5.1):
+            tasks.append(asyncio.create_task(meter.read()))
+            await asyncio.sleep(delay)
+            tasks[-1].cancel()
+            await asyncio.gather(tasks[-1], return_exceptions=True)
+        assert sum(task.cancelled() for task in tasks) >= 4
+        reading = await meter.read()
+        assert reading.power_w == last_answer(home).truth.power_w

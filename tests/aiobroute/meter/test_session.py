@@ -1,0 +1,316 @@
+"""The session: found, joined, kept, lost and found again, closed."""
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from custom_components.broute.aiobroute import (
+    Credentials,
+    CredentialsRefusedError,
+    MeterNotFoundError,
+    NotAModuleError,
+    PortBusyError,
+    PortMissingError,
+    SessionState,
+    SmartMeter,
+)
+from custom_components.broute.aiobroute.echonet.frame import SMART_METER
+from custom_components.broute.aiobroute.link.skstack.commands import scan_time_s
+from custom_components.broute.aiobroute.session import Session
+from simulator import ID, PASSWORD, PRODUCTS, Pan, SimulatedHome
+
+from .stage import CREDENTIALS, client, joined, last_answer
+
+pytestmark = pytest.mark.looptime
+
+SCANS_S = sum(scan_time_s(duration) for duration in (5, 6, 7))
+
+
+def now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+@pytest.mark.parametrize("module", PRODUCTS)
+@pytest.mark.parametrize("hexadecimal", [True, False], ids=["hex", "binary"])
+@pytest.mark.parametrize("echo", [True, False], ids=["echo", "no echo"])
+async def test_each_module_is_joined_without_a_write_to_its_flash(module: str, hexadecimal: bool, echo: bool) -> None:
+    async with joined(module=module, hexadecimal=hexadecimal, echo=echo) as (meter, home):
+        for _ in range(3):
+            reading = await meter.read()
+            assert reading.power_w == last_answer(home).truth.power_w
+        assert home.module.flash_writes == 0
+
+
+async def test_the_states_tell_what_happens() -> None:
+    with SimulatedHome() as home:
+        meter = client(home)
+        states: list[SessionState] = []
+        unsubscribe = meter.on_state(states.append)
+        async with meter:
+            await meter.joined()
+            unsubscribe()
+        assert states == ["opening", "searching", "authenticating", "joined"]
+        assert meter.state is SessionState.CLOSED
+
+
+async def test_a_scan_that_hears_nothing_is_followed_by_a_longer_one() -> None:
+    with SimulatedHome() as home:
+        home.faults.scan_misses = 2
+        async with client(home) as meter:
+            await meter.joined()
+            assert now() > SCANS_S * 0.9
+
+
+async def test_a_meter_that_is_not_heard_is_reported_and_found_later() -> None:
+    with SimulatedHome() as home:
+        home.faults.scan_misses = 3
+        async with client(home) as meter:
+            with pytest.raises(MeterNotFoundError):
+                await meter.joined()
+            assert now() < SCANS_S + 10
+            assert isinstance(meter.failure, MeterNotFoundError)
+            await asyncio.sleep(60)
+            assert meter.state is SessionState.JOINED
+            assert meter.failure is None
+
+
+async def test_a_wrong_id_hears_no_meter() -> None:
+    with SimulatedHome() as home:
+        async with client(home, credentials=Credentials.parse("F" * 32, PASSWORD)) as meter:
+            with pytest.raises(MeterNotFoundError):
+                await meter.joined()
+
+
+async def test_a_wrong_password_is_told_apart_from_a_meter_that_is_not_there() -> None:
+    with SimulatedHome() as home:
+        async with client(home, credentials=Credentials.parse(ID, "F" * 12)) as meter:
+            with pytest.raises(CredentialsRefusedError):
+                await meter.joined()
+
+
+async def test_a_join_that_fails_once_is_tried_again() -> None:
+    with SimulatedHome() as home:
+        home.faults.refused_joins = 1
+        async with client(home) as meter:
+            await meter.joined()
+
+
+async def test_the_attempts_become_rarer() -> None:
+    with SimulatedHome() as home:
+        home.faults.scan_misses = 10**6
+        async with client(home) as meter:
+            await asyncio.sleep(24 * 3600)
+            attempts = (10**6 - home.faults.scan_misses) / 3
+            assert attempts < 24 * 3600 / 300
+            assert meter.state is not SessionState.JOINED
+
+
+async def test_the_strongest_network_with_our_pairing_id_is_joined() -> None:
+    with SimulatedHome(pan=Pan(channel=59, lqi=0x60)) as home:
+        stranger = Pan(channel=34, pan_id=0x1111, mac=bytes.fromhex("00112233445566AA"), lqi=0xF0)
+        stranger.pairing_id = "FFFFFFFF"
+        weaker = Pan(channel=40, pan_id=0x2222, mac=bytes.fromhex("00112233445566BB"), lqi=0x20)
+        weaker.pairing_id = ID[-8:]
+        home.air.pans += [stranger, weaker]
+        async with client(home) as meter:
+            await meter.joined()
+            assert meter.network is not None
+            assert meter.network.channel == 59
+
+
+async def test_a_remembered_network_is_joined_without_a_scan() -> None:
+    with SimulatedHome() as home:
+        async with client(home) as meter:
+            await meter.joined()
+            network = meter.network
+        await asyncio.sleep(home.meter.paa.rejoin_pause_s)
+        states: list[SessionState] = []
+        meter = client(home, network=network)
+        meter.on_state(states.append)
+        async with meter:
+            await meter.joined()
+        assert "searching" not in states
+
+
+async def test_a_meter_that_moved_is_searched() -> None:
+    with SimulatedHome() as home:
+        async with client(home) as meter:
+            await meter.joined()
+            network = meter.network
+        home.meter.pan.channel = 0x3C
+        home.meter.pan.pan_id = 0x4321
+        await asyncio.sleep(home.meter.paa.rejoin_pause_s)
+        async with client(home, network=network) as meter:
+            await meter.joined()
+            assert meter.network is not None
+            assert meter.network.channel == 0x3C
+            assert (await meter.read()).power_w is not None
+
+
+async def test_the_addresses_are_not_shown() -> None:
+    async with joined() as (meter, home):
+        assert home.meter.pan.mac.hex().upper() not in repr(meter.network).upper()
+        assert str(home.meter.pan.pan_id) not in repr(meter.network)
+        assert ID not in repr(CREDENTIALS)
+        assert PASSWORD not in repr(CREDENTIALS)
+
+
+async def test_the_instance_list_is_taken_when_it_comes() -> None:
+    with SimulatedHome() as home:
+        session = Session("memory://", CREDENTIALS, opener=home.open_port)
+        await session.open()
+        await session.joined()
+        await asyncio.sleep(10)
+        assert session.instances == frozenset({SMART_METER})
+        await session.close()
+
+
+async def test_the_instance_list_is_asked_for_when_it_does_not_come() -> None:
+    with SimulatedHome() as home:
+        session = Session("memory://", CREDENTIALS, opener=home.open_port)
+        await session.open()
+        await session.joined()
+        home.faults.meter_silent = True
+        await asyncio.sleep(15)
+        home.faults.meter_silent = False
+        await asyncio.sleep(10)
+        assert session.instances == frozenset({SMART_METER})
+        assert [answer.esv for answer in home.meter.answers if answer.epcs == (0xD5,)][-1] == 0x73
+        await session.close()
+
+
+def ended_by_the_meter(home: SimulatedHome) -> None:
+    home.meter.paa.end_session()
+
+
+def port_unplugged(home: SimulatedHome) -> None:
+    home.module.port.unplug()
+    asyncio.get_running_loop().call_later(5, home.module.port.plug)
+
+
+def module_restarted(home: SimulatedHome) -> None:
+    home.module.restart()
+
+
+def session_forgotten(home: SimulatedHome) -> None:
+    home.meter.paa.forget_session()
+
+
+@pytest.mark.parametrize("lose", [ended_by_the_meter, port_unplugged, module_restarted, session_forgotten])
+@pytest.mark.parametrize("module", ["BP35A1", "BP35C2"])
+async def test_a_lost_session_is_noticed_reported_and_set_up_again(
+    module: str, lose: Callable[[SimulatedHome], None]
+) -> None:
+    async with joined(module=module) as (meter, home):
+        await meter.read()
+        states: list[SessionState] = []
+        meter.on_state(states.append)
+        lose(home)
+        deadline = now() + 900
+        while not ("joined" in states and meter.state is SessionState.JOINED):
+            assert now() < deadline
+            try:
+                await meter.read()
+            except Exception:  # noqa: BLE001 - what a poll says meanwhile is not the question
+                await asyncio.sleep(10)
+        assert "waiting" in states
+        reading = await meter.read()
+        assert reading.power_w == last_answer(home).truth.power_w
+
+
+async def test_a_renewal_is_waited_for_and_no_reading_is_lost() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        states: list[SessionState] = []
+        meter.on_state(states.append)
+        await asyncio.sleep(home.meter.paa.session_lifetime_s * 0.8 - now())
+        for _ in range(20):
+            reading = await meter.read()
+            assert reading.power_w == last_answer(home).truth.power_w
+        assert states == []
+
+
+async def test_a_session_that_is_not_renewed_is_set_up_again() -> None:
+    async with joined() as (meter, home):
+        states: list[SessionState] = []
+        meter.on_state(states.append)
+        home.module.expired(bytes.fromhex("FE80000000000000021D129012345678"))
+        await asyncio.sleep(59)
+        assert states == []
+        await asyncio.sleep(60)
+        assert states == ["waiting", "authenticating", "joined"]
+
+
+async def test_a_port_that_is_not_there_or_taken_is_told_at_once() -> None:
+    with SimulatedHome() as home:
+        home.module.port.unplug()
+        with pytest.raises(PortMissingError):
+            await client(home).open()
+        home.module.port.plug()
+        async with client(home):
+            with pytest.raises(PortBusyError):
+                await client(home).open()
+        assert now() < 5
+
+
+async def test_a_silent_port_is_no_module_and_is_free_again() -> None:
+    with SimulatedHome() as home:
+        home.faults.module_mute = True
+        with pytest.raises(NotAModuleError):
+            await client(home).open()
+        assert now() <= 5
+        home.faults.module_mute = False
+        async with client(home) as meter:
+            await meter.joined()
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.3, 3.0, 9.5, 12.0, 15.0, 18.0, 30.0])
+async def test_close_takes_seconds_whatever_is_going_on_and_nothing_survives_it(delay: float) -> None:
+    with SimulatedHome() as home:
+        tasks = asyncio.all_tasks()
+        meter = client(home)
+        await meter.open()
+        reader = asyncio.create_task(read_for_ever(meter))
+        await asyncio.sleep(delay)
+        started = now()
+        await meter.close()
+        assert now() - started < 8
+        reader.cancel()
+        await asyncio.gather(reader, return_exceptions=True)
+        await asyncio.sleep(0)
+        assert asyncio.all_tasks() == tasks
+        assert home.meter.paa.session is None or delay < 17.4
+        async with client(home):
+            pass
+
+
+async def read_for_ever(meter: SmartMeter) -> None:
+    await meter.joined()
+    while True:
+        await meter.read()
+
+
+async def test_close_ends_the_session_with_the_meter() -> None:
+    with SimulatedHome() as home:
+        async with client(home) as meter:
+            await meter.joined()
+            assert home.meter.paa.session is not None
+        assert home.meter.paa.session is None
+
+
+async def test_a_surprise_below_does_not_end_the_session_for_ever(caplog: pytest.LogCaptureFixture) -> None:
+    async with joined() as (meter, home):
+
+        async def surprise(*_: object) -> None:
+            raise RuntimeError("from a library")
+
+        opener, meter._session._opener = meter._session._opener, surprise  # type: ignore[assignment]
+        home.module.port.unplug()
+        home.module.port.plug()
+        await asyncio.sleep(30)
+        assert meter.state == "waiting"
+        assert "RuntimeError" in caplog.text
+        meter._session._opener = opener
+        await asyncio.sleep(120)
+        assert meter.state == "joined"
