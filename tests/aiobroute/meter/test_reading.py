@@ -126,8 +126,8 @@ async def test_what_cannot_be_read_is_no_value_and_takes_nothing_else_down(
     epc: int, edt: bytes, lost: set[str]
 ) -> None:
     with SimulatedHome() as home:
-        read = home.meter.object.read
-        home.meter.object.read = lambda epc, wrong=epc: edt if epc == wrong else read(epc)  # type: ignore[misc]
+        read, wrong = home.meter.object.read, epc
+        home.meter.object.read = lambda epc: edt if epc == wrong else read(epc)  # type: ignore[method-assign]
         async with client(home) as meter:
             await meter.joined()
             reading = await meter.read()
