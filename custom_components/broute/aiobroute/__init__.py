@@ -4,7 +4,7 @@ A Wi-SUN module on a serial port finds the meter and authenticates; this library
 ECHONET Lite with the meter. It knows nothing of Home Assistant. Start at `SmartMeter`.
 """
 
-from .credentials import ID_LENGTH, PASSWORD_LENGTH, Credentials
+from .credentials import ID_LENGTH, PASSWORD_LENGTH, Credentials, parse_id, parse_password
 from .exceptions import (
     BrouteError,
     ClosedError,
@@ -58,4 +58,6 @@ __all__ = [
     "Session",
     "SessionState",
     "SmartMeter",
+    "parse_id",
+    "parse_password",
 ]

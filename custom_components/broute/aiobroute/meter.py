@@ -18,7 +18,7 @@ from .echonet.values import JST, PropertyCodec
 from .exceptions import BrouteError, PropertyError, PropertyRefusedError
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
-from .properties import MAX_PROPERTIES, Answers, PropertyReader
+from .properties import Answers, PropertyReader
 from .readings import Constants, HalfHour, Reading, Scale
 from .session import Session, SessionState
 
@@ -86,7 +86,7 @@ class SmartMeter:
         self._properties = PropertyReader(
             self._session.conversation,
             constants.get_map if constants else _MANDATORY,
-            constants.max_properties if constants else MAX_PROPERTIES,
+            constants.max_properties if constants else smart_meter.MAX_PROPERTIES,
         )
         self._clock: tuple[float, datetime] | None = None
         self._history = asyncio.Lock()

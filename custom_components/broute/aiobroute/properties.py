@@ -9,13 +9,12 @@ from typing import Any
 
 from .conversation import REPEATS, Conversation
 from .echonet.frame import Esv, Property
+from .echonet.smart_meter import MAX_PROPERTIES
 from .echonet.values import PropertyCodec
 from .exceptions import MeterSilentError, PropertyError
 
 _LOGGER = logging.getLogger(__name__)
 
-MAX_PROPERTIES = 6
-"""What a meter must handle in one request (AIF 2.4.4)."""
 REPEATS_OF_SEVERAL = 1
 """A request of several properties that stays unanswered is soon made smaller instead."""
 

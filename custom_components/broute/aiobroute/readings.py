@@ -11,7 +11,6 @@ from typing import Any, Self
 
 from .echonet import smart_meter
 from .exceptions import PropertyError
-from .properties import MAX_PROPERTIES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +50,7 @@ class Constants:
     get_map: frozenset[int]
     set_map: frozenset[int]
     announcement_map: frozenset[int]
-    max_properties: int = MAX_PROPERTIES
+    max_properties: int = smart_meter.MAX_PROPERTIES
 
     @property
     def measures_export(self) -> bool:

@@ -5,6 +5,9 @@ from . import super_class
 from .frame import Eoj
 from .values import PropertyCodec, check_length, code, raw, unsigned
 
+MAX_INSTANCES = 84
+MAX_CLASSES = 8
+
 
 def _decode_version(edt: bytes) -> str:
     check_length(edt, 4)
@@ -14,14 +17,14 @@ def _decode_version(edt: bytes) -> str:
 
 
 def _decode_eojs(edt: bytes) -> tuple[Eoj, ...]:
-    """Decode a count (0 to 84) and as many EOJs."""
-    check_length(edt, 1 + 3 * edt[0])
+    """Decode a count and as many EOJs."""
+    check_length(edt, 1 + 3 * unsigned(1, 0, MAX_INSTANCES)(edt[:1]))
     return tuple(Eoj.from_bytes(edt[start : start + 3]) for start in range(1, len(edt), 3))
 
 
 def _decode_classes(edt: bytes) -> tuple[tuple[int, int], ...]:
     """Decode a count and as many pairs of class group and class code."""
-    check_length(edt, 1 + 2 * edt[0])
+    check_length(edt, 1 + 2 * unsigned(1, 0, MAX_CLASSES)(edt[:1]))
     return tuple((edt[start], edt[start + 1]) for start in range(1, len(edt), 2))
 
 

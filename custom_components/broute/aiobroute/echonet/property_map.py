@@ -14,7 +14,7 @@ _LIST_LIMIT = 16
 def decode_property_map(edt: bytes) -> frozenset[int]:
     """Decode either form.
 
-    A bitmap whose count is wrong is used as it is, and logged: the bits are what meters mean.
+    A map whose count is wrong is used as it is, and logged.
 
     Raises:
         PropertyError: the length fits neither form, or an EPC is below 80.
@@ -27,12 +27,13 @@ def decode_property_map(edt: bytes) -> frozenset[int]:
             raise PropertyError(f"A property map of {count} entries has {len(edt) - 1} bytes")
         if any(epc < 0x80 for epc in edt[1:]):
             raise PropertyError("The property map names a code that is no property")
-        return frozenset(edt[1:])
-    if len(edt) != _LIST_LIMIT + 1:
+        epcs = frozenset(edt[1:])
+    elif len(edt) != _LIST_LIMIT + 1:
         raise PropertyError(f"A property bitmap has {len(edt) - 1} bytes")
-    epcs = frozenset(
-        ((bit + 8) << 4) | low for low, column in enumerate(edt[1:]) for bit in range(8) if column & (1 << bit)
-    )
+    else:
+        epcs = frozenset(
+            ((bit + 8) << 4) | low for low, column in enumerate(edt[1:]) for bit in range(8) if column & (1 << bit)
+        )
     if len(epcs) != count:
         _LOGGER.debug("A property map announces %d properties and names %d", count, len(epcs))
     return epcs

@@ -26,6 +26,8 @@ from .values import (
 MAX_COUNTER = 99_999_999
 SLOTS_A_DAY = 48
 MAX_DAYS_BACK = 99
+MAX_PROPERTIES = 6
+"""What a meter must handle in one request (AIF 2.4.4)."""
 _NO_DAY = 0xFF
 
 UNITS: Mapping[int, Decimal] = MappingProxyType(

@@ -59,7 +59,7 @@ class Port(asyncio.Protocol):
         port = cls()
         try:
             port._transport = await opener(url, lambda: port)
-        except (OSError, serialx.SerialException) as err:
+        except (OSError, ValueError, serialx.SerialException) as err:
             raise _explain(err) from err
         return port
 
@@ -104,13 +104,15 @@ def _ignore_loss() -> None:
     """Drop the news of the loss of a port that nobody uses."""
 
 
-def _explain(err: OSError | serialx.SerialException) -> PortError:
+def _explain(err: Exception) -> PortError:
     """Say in our own terms why a port cannot be opened."""
     number = err.errno if isinstance(err, OSError) else None
     if number in _MISSING:
         return PortMissingError("There is no such port")
     if number in _BUSY:
         return PortBusyError("The port is in use by another program")
+    if isinstance(err, ValueError):
+        return PortMissingError("This is no path and no URL of a port")
     if isinstance(err, PermissionError):
         return PortError("This user may not open the port")
     return PortError("The port cannot be opened")

@@ -20,6 +20,9 @@ MAX_HEADER = 160
 MAX_LINE = 1024
 """Any other line; the longest known one has about 100 bytes."""
 
+CHANNELS = range(0x21, 0x3D)
+"""The channels of the modules' own numbering (protocol 3.2)."""
+
 PANA_PORT = 0x02CC
 """Authentication traffic: it holds the B-route ID in clear, so its payload goes no further than this file."""
 
@@ -82,12 +85,13 @@ class Garbled:
 
 type SkEvent = Ok | Fail | Event | PanDescription | UdpReceived | Line | Garbled
 
+_CR, _LF = b"\r\n"
 _LINE_END = re.compile(rb"[\r\n]")
 _HEX = re.compile(rb"[0-9A-Fa-f]*")
 _ERXUDP = b"ERXUDP "
 _ERXUDP_HEADER = re.compile(
     rb"ERXUDP (?P<sender>[0-9A-Fa-f:]{2,39}) [0-9A-Fa-f:]{2,39}"
-    rb" (?P<rport>[0-9A-Fa-f]{4}) (?P<lport>[0-9A-Fa-f]{4}) (?P<mac>[0-9A-Fa-f]{12,16})"
+    rb" (?P<rport>[0-9A-Fa-f]{4}) (?P<lport>[0-9A-Fa-f]{4}) (?P<mac>[0-9A-Fa-f]{12}|[0-9A-Fa-f]{16})"
     rb" (?P<flags>(?:[0-9A-Fa-f]{1,2} ){1,3})(?P<datalen>[0-9A-Fa-f]{4}) "
 )
 _EVENT = re.compile(r"EVENT (?P<number>[0-9A-Fa-f]{2})(?P<fields>(?: [0-9A-Fa-f:]+)*)\Z")
@@ -157,13 +161,14 @@ class Decoder:
             self._skipping = end is None
             self._cut(end.end() if end else len(self._buffer))
             return
-        start = self._buffer.find(_ERXUDP, 0, end.start() if end else len(self._buffer))
+        length = end.start() if end else len(self._buffer)
+        start = self._buffer.find(_ERXUDP, 0, min(length, MAX_LINE + len(_ERXUDP)))
         if start > 0:
             echo = self._cut(start)
             yield from self._decode_line(bytes(echo))
         elif start == 0:
             yield from self._take_header(line_ended=end is not None)
-        elif (end.start() if end else len(self._buffer)) > MAX_LINE:
+        elif length > MAX_LINE and (end or length >= MAX_LINE + len(_ERXUDP)):
             yield from self._skip("a line that is too long")
         elif end:
             line = self._cut(end.end())
@@ -201,12 +206,20 @@ class Decoder:
                 yield from self._skip("a datagram shorter than it says")
         elif len(self._buffer) > size and (self.hex_payload is False or ended):
             self._header = None
-            if self._buffer[size] in b"\r\n":
+            if self._ends_at(size):
                 payload = self._cut(size)
                 yield from self._datagram(header, bytes(payload))
             else:
                 self._cut(size)
                 yield from self._skip("a datagram that does not end where it says")
+
+    def _ends_at(self, size: int) -> bool:
+        """Tell whether a line ends behind a binary payload.
+
+        An LF after a CR is the second half of a line end: there, a byte was lost and the CR took its place.
+        """
+        end = self._buffer[size]
+        return end == _CR or (end == _LF and self._buffer[size - 1] != _CR)
 
     def _datagram(self, header: _Header, payload: bytes) -> Iterator[SkEvent]:
         flags = header.match["flags"].split()
@@ -289,10 +302,15 @@ class Decoder:
         except KeyError, ValueError:
             yield Garbled("an incomplete EPANDESC")
             return
-        if len(network.mac) != 8:
-            yield Garbled("an EPANDESC whose address is no MAC")
-            return
-        yield PanDescription(network)
+        if (
+            len(network.mac) == 8
+            and network.channel in CHANNELS
+            and len(rows["Channel"]) == len(rows["LQI"]) == 2
+            and len(rows["Pan ID"]) == 4
+        ):
+            yield PanDescription(network)
+        else:
+            yield Garbled("an EPANDESC that no module means")
 
     def _skip(self, reason: str) -> Iterator[SkEvent]:
         """Drop what is there, up to the next line end."""

@@ -5,11 +5,10 @@ Pure. The two dialects differ in one argument, SIDE, of two commands.
 
 from ...credentials import Credentials
 from ..base import Dialect
+from .codec import CHANNELS
 
 CRLF = b"\r\n"
 ALL_CHANNELS = "FFFFFFFF"
-CHANNEL_COUNT = 28
-"""Channels 33 to 60 (protocol 3.2)."""
 SCAN_WITH_PAIRING_ID = "2"
 ROUTE_B_SIDE = "0"
 UDP_HANDLE = 1
@@ -59,7 +58,7 @@ def active_scan(dialect: Dialect, duration: int) -> bytes:
 
 def scan_time_s(duration: int) -> float:
     """Seconds that a scan of all channels takes: 0.01 s x (2^duration + 1) for each (protocol 3.4)."""
-    return 0.01 * ((1 << duration) + 1) * CHANNEL_COUNT
+    return 0.01 * ((1 << duration) + 1) * len(CHANNELS)
 
 
 def join(address: str) -> bytes:

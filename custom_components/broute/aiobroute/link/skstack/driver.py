@@ -4,7 +4,7 @@ Above: the session. Below: the codec, the commands and the port.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 import logging
 from typing import Any, Self
@@ -84,6 +84,7 @@ class _Exchange:
     answer: asyncio.Future[Ok]
     data_prefix: str | None = None
     wants_value: bool = False
+    takes_refusal: bool = True
     data: str | None = None
 
 
@@ -112,6 +113,7 @@ class SkStackLink:
         self._scan: _Scan | None = None
         self._sent: asyncio.Future[int] | None = None
         self._session_change: asyncio.Future[LinkEvent] | None = None
+        self._awaited_events: tuple[LinkEvent, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
         port.receive = self._receive
         port.lost = self._lost
@@ -124,7 +126,14 @@ class SkStackLink:
             NotAModuleError: it does not answer as one.
         """
         link = cls(port)
-        await link._carry_out(link._identify())
+        try:
+            await link._carry_out(link._identify)
+        except ModuleError as err:
+            await link.close()
+            raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module") from err
+        except BaseException:
+            await link.close()
+            raise
         return link
 
     @property
@@ -145,54 +154,52 @@ class SkStackLink:
 
     async def prepare(self, credentials: Credentials) -> None:
         """Reset the module, which drops an old session, and hand it the credentials."""
-        await self._carry_out(self._prepare(credentials))
+        await self._carry_out(self._prepare, credentials)
 
     async def scan(self, duration: int) -> list[Network]:
         """Scan all channels and return every network that was heard."""
-        return await self._carry_out(self._scan_all(duration))
+        return await self._carry_out(self._scan_all, duration)
 
     async def join(self, network: Network) -> None:
         """Authenticate with the meter of a network."""
-        await self._carry_out(self._join(network))
+        await self._carry_out(self._join, network)
 
     async def send(self, payload: bytes) -> None:
         """Send a datagram to the joined meter, encrypted."""
-        await self._carry_out(self._send(payload))
+        await self._carry_out(self._send, payload)
 
     async def leave(self) -> None:
         """End the session with the meter, if there is one."""
-        await self._carry_out(self._leave())
+        await self._carry_out(self._leave)
 
     async def close(self) -> None:
         """Close the port and end whatever was under way."""
-        for task in self._tasks:
+        tasks = tuple(self._tasks)
+        for task in tasks:
             task.cancel()
-        self._fail_all(PortError("The port was closed"))
+        await asyncio.gather(*tasks, return_exceptions=True)
         await self._port.close()
 
-    async def _carry_out[T](self, work: Coroutine[Any, Any, T]) -> T:
+    async def _carry_out[**P, T](
+        self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
         """Do the work under the lock, to its end, even when the caller is cancelled."""
 
         async def locked() -> T:
-            try:
-                async with self._lock:
-                    return await work
-            finally:
-                work.close()
+            async with self._lock:
+                return await work(*args, **kwargs)
 
         task = asyncio.create_task(locked())
         self._tasks.add(task)
         task.add_done_callback(self._forget)
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.cancelled():
-                raise PortError("The port was closed") from None
-            raise
+        await asyncio.wait((task,))
+        if task.cancelled():
+            raise PortError("The port was closed")
+        return task.result()
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (err := task.exception()) and not isinstance(err, ModuleError | PortError):
+        if not task.cancelled() and (err := task.exception()):
             _LOGGER.debug("An exchange with the module ended with %s", type(err).__name__)
 
     # What the verbs do, each under the lock.
@@ -259,7 +266,7 @@ class SkStackLink:
         await self._command(commands.write_register("S2", f"{network.channel:02X}"))
         await self._command(commands.write_register("S3", f"{network.pan_id:04X}"))
         self._meter = network
-        change = self._session_change = _future()
+        change = self._await_events(LinkEvent.JOINED, LinkEvent.JOIN_FAILED)
         try:
             await self._command(commands.join(commands.link_local_address(network.mac)))
             async with asyncio.timeout(JOIN_TIMEOUT_S):
@@ -290,7 +297,7 @@ class SkStackLink:
             raise NotSentError("The module could not put the datagram on the air")
 
     async def _leave(self) -> None:
-        change = self._session_change = _future()
+        change = self._await_events(LinkEvent.ENDED)
         try:
             await self._command(commands.TERMINATE)
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
@@ -302,6 +309,11 @@ class SkStackLink:
         finally:
             self._session_change = None
 
+    def _await_events(self, *events: LinkEvent) -> asyncio.Future[LinkEvent]:
+        self._awaited_events = events
+        self._session_change = _future()
+        return self._session_change
+
     # Commands and answers.
 
     async def _command(
@@ -309,8 +321,10 @@ class SkStackLink:
     ) -> str | None:
         """Send a command and wait for OK; return the rest of the line that begins with `data_prefix`."""
         if self._in_doubt and command != commands.STACK_VERSION:
-            # An answer was missed. It may still come, and must not pass for the answer to this command.
-            await self._ask(commands.STACK_VERSION, _Exchange(_future(), "EVER "), COMMAND_TIMEOUT_S)
+            # An answer was missed. It may still come, and must not pass for the answer to this command. No module
+            # refuses to tell its version, so a refusal belongs to something earlier too.
+            version = _Exchange(_future(), "EVER ", takes_refusal=False)
+            await self._ask(commands.STACK_VERSION, version, COMMAND_TIMEOUT_S)
         exchange = _Exchange(_future(), data_prefix)
         await self._ask(command, exchange, timeout_s)
         return exchange.data
@@ -346,7 +360,7 @@ class SkStackLink:
                 self._take_ok(event)
             case Fail(code):
                 refusal = _REFUSALS.get(code, CommandRefusedError)
-                if self._exchange:
+                if self._exchange and self._exchange.takes_refusal:
                     _fail(self._exchange.answer, refusal(f"The module refused a command with {code or 'FAIL'}"))
             case Line(text):
                 exchange = self._exchange
@@ -379,7 +393,7 @@ class SkStackLink:
             if self._scan:
                 _settle(self._scan.done, None)
         elif event := _EVENTS.get(number):
-            if self._session_change:
+            if self._session_change and event in self._awaited_events:
                 _settle(self._session_change, event)
             self._tell(event)
 
@@ -406,10 +420,7 @@ class SkStackLink:
             self._listener.on_event(event)
 
     def _lost(self) -> None:
-        self._fail_all(PortError("The port was lost"))
-        self._tell(LinkEvent.LOST)
-
-    def _fail_all(self, err: PortError) -> None:
+        lost = PortError("The port was lost")
         for future in (
             self._exchange and self._exchange.answer,
             self._scan and self._scan.done,
@@ -417,7 +428,8 @@ class SkStackLink:
             self._session_change,
         ):
             if future:
-                _fail(future, err)
+                _fail(future, lost)
+        self._tell(LinkEvent.LOST)
 
 
 def _future[T]() -> asyncio.Future[T]:
@@ -432,3 +444,4 @@ def _settle[T](future: asyncio.Future[T], value: T) -> None:
 def _fail(future: asyncio.Future[Any], err: Exception) -> None:
     if not future.done():
         future.set_exception(err)
+        future.exception()  # whoever waits for something else now does not leave this one unseen
