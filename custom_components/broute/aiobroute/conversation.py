@@ -83,6 +83,7 @@ class Conversation:
         self._open_gates()
         if self._pending and not self._pending.answer.done():
             self._pending.answer.set_exception(failure)
+            self._pending.answer.exception()  # a request that is still being sent does not look at it
         for task in self._confirmations:
             task.cancel()
 

@@ -249,6 +249,36 @@ async def test_nothing_survives_a_cancelled_identification() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
+@pytest.mark.looptime
+@pytest.mark.parametrize("after_s", [0.0, 0.5])
+async def test_a_port_that_is_lost_while_it_is_identified_is_told_at_once(after_s: float) -> None:
+    peer = Peer()
+    peer.answers("")
+    task = asyncio.create_task(identify(peer.open, URL))
+    await asyncio.sleep(after_s)
+    await turn()
+    peer.unplug()
+    with pytest.raises(PortError, match="lost"):
+        await task
+    assert now() == after_s
+
+
+@pytest.mark.looptime
+async def test_a_port_that_is_lost_as_soon_as_it_is_open_is_told_at_once() -> None:
+    class Unplugged(Peer):
+        """A module that is pulled out in the moment in which its port opens."""
+
+        async def open(self, url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+            transport = await super().open(url, protocol_factory)
+            self.unplug()
+            await asyncio.sleep(0)
+            return transport
+
+    with pytest.raises(PortError, match="lost"):
+        await identify(Unplugged().open, URL)
+    assert now() == 0
+
+
 # Ports.
 
 

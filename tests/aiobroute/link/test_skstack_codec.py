@@ -223,6 +223,15 @@ def test_a_datagram_of_any_size_is_read(size: int, hex_payload: bool | None, bin
 
 
 @pytest.mark.parametrize("hex_payload", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("bytewise", [False, True])
+def test_an_empty_datagram_does_not_depend_on_what_follows(bytewise: bool, hex_payload: bool | None) -> None:
+    for end in (b"\r\n", b"\r", b"\n"):
+        for following in (b"OK\r\n", b"OK\r", b"OK\n"):
+            events = decode(header(0) + end + following, hex_payload=hex_payload, bytewise=bytewise)
+            assert events == [received(b""), Ok()], (end, following)
+
+
+@pytest.mark.parametrize("hex_payload", FORMS.values(), ids=FORMS)
 def test_a_datagram_that_says_it_is_longer_than_any_is_dropped(hex_payload: bool | None) -> None:
     for size in (MAX_PAYLOAD + 1, 0xFFFF):
         stream = header(size) + b"00" * 10 + b"\r\nOK\r\n"

@@ -938,6 +938,20 @@ async def test_a_caller_that_is_cancelled_while_the_link_closes_is_cancelled() -
         await closing
 
 
+async def test_a_closing_that_is_cancelled_has_closed_the_port() -> None:
+    peer = slow_peer()
+    async with joined(peer) as link:
+        caller = asyncio.create_task(link.send(REQUEST))
+        await asyncio.sleep(0.1)
+        closing = asyncio.create_task(link.close())
+        await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.gather(closing, caller, return_exceptions=True)
+        assert not link.is_open
+        assert peer.transport
+        assert peer.transport.is_closing()
+
+
 @pytest.mark.parametrize("verb", VERBS.values(), ids=VERBS)
 async def test_a_closed_link_takes_no_command(verb: Verb) -> None:
     peer = dual_stack()

@@ -1,6 +1,7 @@
 """Requests: one at a time, spaced, matched, repeated, and made smaller for a meter that wants it so."""
 
 import asyncio
+import gc
 from itertools import pairwise
 
 import pytest
@@ -8,7 +9,7 @@ import pytest
 from custom_components.broute.aiobroute import HalfHour, MeterSilentError, NotJoinedError, NotSentError
 from custom_components.broute.aiobroute.conversation import REPEATS, SPACING_S
 from custom_components.broute.aiobroute.echonet import super_class
-from simulator import OverLimit
+from simulator import OverLimit, link_local
 
 from .stage import joined, last_answer, requests
 
@@ -167,3 +168,18 @@ async def test_a_cancelled_request_leaves_the_session_usable() -> None:
         assert sum(task.cancelled() for task in tasks) >= 4
         reading = await meter.read()
         assert reading.power_w == last_answer(home).truth.power_w
+
+
+async def test_a_request_that_is_given_up_when_its_session_ends_leaves_no_error_behind() -> None:
+    problems: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: problems.append(context))
+    async with joined() as (meter, home):
+        reading = asyncio.create_task(meter.read())
+        await asyncio.sleep(0.02)
+        home.module.ended_by_peer(link_local(home.meter.pan.mac))
+        await asyncio.sleep(0.02)
+        reading.cancel()
+        await asyncio.wait((reading,))
+        del reading
+        gc.collect()
+        assert problems == []
