@@ -1,0 +1,84 @@
+"""A simulated smart meter behind a simulated Wi-SUN module, as a process with a serial port."""
+
+import asyncio
+import json
+import os
+from pathlib import Path
+import sys
+from types import TracebackType
+from typing import Self
+
+from .child_process import ChildProcess
+from .config import CHECKOUT
+
+START_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 10.0
+
+
+class MeterEndedError(Exception):
+    """The simulator has ended instead of offering its port; it has told the reason on its standard error."""
+
+
+class SimulatedMeter:
+    """A simulator that runs as long as the ``async with`` block around it.
+
+    Attributes:
+        port: the serial port to open.
+        route_b_id: the ID that the meter accepts.
+        password: the password that goes with it.
+    """
+
+    port: str
+    route_b_id: str
+    password: str
+
+    def __init__(self, link: Path, *options: str) -> None:
+        """Prepare to run a simulator; nothing is started yet.
+
+        Args:
+            link: the path that the serial port is to have.
+            options: more arguments of ``python -m simulator``.
+        """
+        self._command = (sys.executable, "-m", "simulator", "--pty", str(link), *options)
+        self._process: ChildProcess | None = None
+
+    async def __aenter__(self) -> Self:
+        """Start the simulator and wait until its port can be opened."""
+        self._process = await ChildProcess.start(
+            *self._command, folder=CHECKOUT, environment=os.environ, stdout=asyncio.subprocess.PIPE
+        )
+        try:
+            announced = json.loads(await self._announcement())
+        except BaseException:
+            await self.stop()
+            raise
+        self.port = str(announced["port"])
+        self.route_b_id = announced["id"]
+        self.password = announced["password"]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """Stop the simulator."""
+        await self.stop()
+
+    async def _announcement(self) -> bytes:
+        try:
+            async with asyncio.timeout(START_TIMEOUT_S):
+                if line := await self.process.stdout.readline():
+                    return line
+                raise MeterEndedError(f"The simulated meter ended with exit code {await self.process.wait()}")
+        except TimeoutError as error:
+            raise TimeoutError(f"The simulated meter offered no port within {START_TIMEOUT_S:g} s") from error
+
+    async def stop(self) -> int:
+        """Ask the simulator to end, and return its exit code: 0 when it went as asked."""
+        return await self.process.stop(STOP_TIMEOUT_S)
+
+    @property
+    def process(self) -> ChildProcess:
+        """The process of the simulator, once started."""
+        if self._process is None:
+            raise ValueError("the simulated meter has not been started")
+        return self._process

@@ -1,0 +1,62 @@
+"""A real Home Assistant of the oldest and of the newest supported version, each a process of its own.
+
+Both are wanted: a missing one is an error, never a skip. Nothing of the test package's simulated Home Assistant is used
+here, and its autouse fixtures do no more than look after this process.
+"""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+import re
+import sys
+
+import pytest
+import pytest_asyncio
+import pytest_socket
+
+from development.child_process import free_port
+from development.config import CHECKOUT, write_config
+from development.home_assistant import HomeAssistant
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_fixture_setup() -> None:
+    """Allow connections to this machine, which the test package forbids anew before the fixtures of every test."""
+    pytest_socket.enable_socket()
+
+
+@pytest.fixture(scope="module", params=["test", "develop"])
+def environment(request: pytest.FixtureRequest) -> str:
+    """Name the environment whose Home Assistant is run: of the oldest supported version, of the newest."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture(scope="module")
+def version(environment: str) -> str:
+    """Return the version that the environment is meant to have."""
+    pins = (CHECKOUT / "requirements" / f"{environment}.txt").read_text()
+    found = re.search(r"^homeassistant==(\S+)", pins, re.MULTILINE)
+    assert found is not None
+    return found[1]
+
+
+@pytest.fixture(scope="module")
+def hass(environment: str) -> Path:
+    """Return the executable of the Home Assistant to run."""
+    executables = {
+        "test": Path(sys.executable).with_name("hass"),
+        "develop": CHECKOUT / ".venv-develop" / "bin" / "hass",
+    }
+    executable = executables[environment]
+    assert executable.exists(), f"{executable} is missing: run script/setup"
+    return executable
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def home_assistant(hass: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HomeAssistant]:
+    """Run a Home Assistant for the tests of one module."""
+    folder = tmp_path_factory.mktemp("config")
+    port = free_port()
+    write_config(folder, port)
+    async with HomeAssistant(hass, folder, port) as running:
+        yield running

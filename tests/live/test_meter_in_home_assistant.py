@@ -1,0 +1,230 @@
+"""The whole way, from a meter's registers to the states of a real Home Assistant, and what its user meets on it."""
+
+from collections.abc import AsyncIterator, Set as AbstractSet
+from dataclasses import dataclass
+from decimal import Decimal
+import fcntl
+import json
+import os
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from development.config import INTEGRATION
+from development.home_assistant import HomeAssistant
+from development.simulated_meter import SimulatedMeter
+from development.websocket import Json
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+DOMAIN = "broute"
+
+OTHER_ID = "FFEEDDCCBBAA99887766554433221100"
+WRONG_PASSWORD = "BA9876543210"
+
+# Scanning and joining take a real module half a minute.
+SPEED = "20"
+JOIN_TIMEOUT_S = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class Quantity:
+    """What an entity shows: in which answers of the meter it is, its name in the truth about them, and its unit."""
+
+    epc: str
+    truth: str
+    unit: str
+
+
+QUANTITIES = {
+    "power": Quantity("E7", "power_w", "W"),
+    "current_r": Quantity("E8", "current_r_a", "A"),
+    "current_t": Quantity("E8", "current_t_a", "A"),
+    "import_energy": Quantity("E0", "import_kwh", "kWh"),
+    "export_energy": Quantity("E3", "export_kwh", "kWh"),
+}
+
+
+@pytest.fixture(scope="module")
+def truth_log(tmp_path_factory: pytest.TempPathFactory, environment: str) -> Path:
+    return tmp_path_factory.mktemp(environment) / "truth.jsonl"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def meter(truth_log: Path) -> AsyncIterator[SimulatedMeter]:
+    link = truth_log.with_name("meter")
+    async with SimulatedMeter(link, "--speed", SPEED, "--truth-log", str(truth_log)) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def other_meter(truth_log: Path) -> AsyncIterator[SimulatedMeter]:
+    link = truth_log.with_name("other_meter")
+    async with SimulatedMeter(link, "--speed", SPEED, "--id", OTHER_ID) as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def entry(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Json:
+    """Add the meter, for all tests of the module."""
+    step = await submit(home_assistant, await home_assistant.start_flow(DOMAIN), meter)
+    assert step["type"] == "create_entry", step
+    added: Json = step["result"]
+    return added
+
+
+async def submit(home_assistant: HomeAssistant, step: Json, meter: SimulatedMeter, **typed: str) -> Json:
+    """Fill in the form with what belongs to the meter, but for what is ``typed``, and wait for what comes of it."""
+    right = {"device": meter.port, "id": meter.route_b_id, "password": meter.password}
+    step = await home_assistant.configure_flow(step["flow_id"], right | typed)
+    return await home_assistant.wait_flow_step(step, JOIN_TIMEOUT_S)
+
+
+async def entities(home_assistant: HomeAssistant) -> dict[str, str]:
+    """Return the entity ids of the meter's quantities; some are added only when the meter has told of them."""
+
+    def by_key(registered: dict[str, str]) -> dict[str, str]:
+        return {unique_id.partition("_")[2]: entity_id for unique_id, entity_id in registered.items()}
+
+    registered = await home_assistant.wait_for_entities(DOMAIN, lambda names: by_key(names).keys() >= QUANTITIES.keys())
+    return {key: entity_id for key, entity_id in by_key(registered).items() if key in QUANTITIES}
+
+
+def is_known(state: Json | None) -> bool:
+    return state is not None and state["state"] not in {"unavailable", "unknown"}
+
+
+def is_gone(state: Json | None) -> bool:
+    # The state of a disabled entity is removed by the newest version and kept as unavailable by the oldest.
+    return state is None or state["state"] == "unavailable"
+
+
+def recent_truths(truth_log: Path, quantity: Quantity) -> list[Decimal]:
+    """Return what was true when the meter last sent this quantity, and the time before: that may be what is shown."""
+    answers = [json.loads(line) for line in truth_log.read_text().splitlines()]
+    return [Decimal(answer["truth"][quantity.truth]) for answer in answers if quantity.epc in answer["epcs"]][-2:]
+
+
+async def assert_states_are_true(home_assistant: HomeAssistant, truth_log: Path, keys: AbstractSet[str]) -> None:
+    ids = await entities(home_assistant)
+    for key in keys:
+        state = await home_assistant.wait_for_state(ids[key], is_known)
+        assert state is not None
+        assert state["attributes"]["unit_of_measurement"] == QUANTITIES[key].unit
+        assert Decimal(state["state"]) in recent_truths(truth_log, QUANTITIES[key]), key
+
+
+def port_is_free(meter: SimulatedMeter) -> bool:
+    """Tell whether the port could be opened now: whoever has it open has locked it."""
+    port = os.open(meter.port, os.O_RDWR | os.O_NOCTTY)
+    try:
+        fcntl.flock(port, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    finally:
+        os.close(port)
+    return True
+
+
+@pytest.mark.usefixtures("entry")
+async def test_same_meter_is_not_added_twice(home_assistant: HomeAssistant, meter: SimulatedMeter) -> None:
+    step = await submit(home_assistant, await home_assistant.start_flow(DOMAIN), meter)
+    assert (step["type"], step["reason"]) == ("abort", "already_configured")
+    assert len(await home_assistant.entries(DOMAIN)) == 1
+
+
+# While this waits, the meter of the tests below tells what it counts.
+async def test_mistakes_are_told_and_can_be_corrected(
+    home_assistant: HomeAssistant, other_meter: SimulatedMeter, entry: Json
+) -> None:
+    step = await home_assistant.start_flow(DOMAIN)
+    assert (step["type"], step["step_id"]) == ("form", "user")
+    assert {field["name"] for field in step["data_schema"]} == {"device", "id", "password"}
+
+    step = await submit(home_assistant, step, other_meter, id="0123")
+    assert step["type"] == "form", step
+    assert step["errors"].keys() == {"id"}
+
+    step = await submit(home_assistant, step, other_meter, password=WRONG_PASSWORD)
+    assert step["type"] == "form", step
+    (error,) = step["errors"].values()
+    assert error in json.loads((INTEGRATION / "translations" / "en.json").read_text())["config"]["error"]
+
+    step = await submit(home_assistant, step, other_meter)
+    assert step["type"] == "create_entry", step
+
+    await home_assistant.delete_entry(step["result"]["entry_id"])
+    assert [left["entry_id"] for left in await home_assistant.entries(DOMAIN)] == [entry["entry_id"]]
+    assert port_is_free(other_meter)
+
+
+@pytest.mark.usefixtures("entry")
+async def test_states_are_what_the_meter_measured(home_assistant: HomeAssistant, truth_log: Path) -> None:
+    await assert_states_are_true(home_assistant, truth_log, QUANTITIES.keys())
+
+
+@pytest.mark.usefixtures("entry")
+async def test_energy_dashboard_takes_the_meter(home_assistant: HomeAssistant) -> None:
+    ids = await entities(home_assistant)
+    grid = {
+        "type": "grid",
+        "stat_energy_from": ids["import_energy"],
+        "stat_energy_to": ids["export_energy"],
+        "stat_rate": ids["power"],
+        "stat_cost": None,
+        "entity_energy_price": None,
+        "number_energy_price": None,
+        "stat_compensation": None,
+        "entity_energy_price_export": None,
+        "number_energy_price_export": None,
+        "cost_adjustment_day": 0,
+    }
+    await home_assistant.save_energy_preferences({"energy_sources": [grid]})
+    (complaints,) = (await home_assistant.validate_energy())["energy_sources"]
+    # Statistics are first compiled up to five minutes later; that they will be is in the list below.
+    assert [complaint for complaint in complaints if complaint["type"] != "statistics_not_defined"] == []
+
+    statistics = {
+        statistic["statistic_id"]: (statistic["has_sum"], statistic["statistics_unit_of_measurement"])
+        for statistic in await home_assistant.command("recorder/list_statistic_ids")
+    }
+    assert {key: statistics[entity_id] for key, entity_id in ids.items()} == {
+        "power": (False, "W"),
+        "current_r": (False, "A"),
+        "current_t": (False, "A"),
+        "import_energy": (True, "kWh"),
+        "export_energy": (True, "kWh"),
+    }
+
+
+async def test_port_is_given_back_and_taken_again(
+    home_assistant: HomeAssistant, meter: SimulatedMeter, entry: Json, truth_log: Path
+) -> None:
+    assert not port_is_free(meter)
+    ids = await entities(home_assistant)
+
+    await home_assistant.disable_entry(entry["entry_id"])
+    for entity_id in ids.values():
+        assert is_gone(await home_assistant.wait_for_state(entity_id, is_gone))
+    assert port_is_free(meter)
+
+    # Exported energy is read only when the meter has told once more that it counts it.
+    soon = QUANTITIES.keys() - {"export_energy"}
+    await home_assistant.enable_entry(entry["entry_id"])
+    await assert_states_are_true(home_assistant, truth_log, soon)
+
+    await home_assistant.reload_entry(entry["entry_id"])
+    await assert_states_are_true(home_assistant, truth_log, soon)
+    assert [entry["state"] for entry in await home_assistant.entries(DOMAIN)] == ["loaded"]
+
+
+@pytest.mark.usefixtures("entry")
+async def test_home_assistant_stops_without_a_trace(home_assistant: HomeAssistant, meter: SimulatedMeter) -> None:
+    assert await home_assistant.stop() == 0
+    assert not home_assistant.process.left_behind
+    assert port_is_free(meter)
+
+    assert home_assistant.complaints() == []
+    log = "\n".join(home_assistant.log_lines())
+    assert [secret for secret in (meter.route_b_id, OTHER_ID, meter.password, WRONG_PASSWORD) if secret in log] == []
