@@ -1,0 +1,78 @@
+"""The other side of the air: a smart meter with a known load, the Wi-SUN modules that speak for it, and their faults.
+
+It is a reading of the specification of its own: it shares no line with the client, so that each checks the other.
+
+    async def test_power(self):
+        with SimulatedHome(module="BP35A1", load=ConstantLoad(500)) as home:
+            transport = await home.open_port("memory://", protocol_factory)
+            ...
+            assert home.truth().power_w == 500
+            home.faults.meter_silent = True
+
+What goes wrong is switched in `home.faults` (see `Faults`: silence, refusals, missed scans, late, double and forged
+answers, a mute module, noise, glued events) or happens to one part:
+
+    home.meter.paa.end_session()       the meter ends the session (EVENT 26)
+    home.meter.paa.forget_session()    it forgets the session without a word
+    home.meter.pan.powered = False     no mains: neither beacon nor acknowledgement
+    home.module.reset()                the module starts anew under us
+    home.module.port.unplug()          the port is gone, until `plug()`
+    home.module.radio.duty_limited     the ARIB limit (EVENT 32 and 33)
+    home.module.radio.hear(datagram)   a datagram of anybody
+
+Everything runs on the running event loop's clock; with `looptime` a day of readings takes seconds.
+
+From the bottom up: `load` and `registers` (what is measured), `echonet`, `properties`, `services` and `notices` (the
+meter's node), `paa` and `meter`, `air`, `radio`, `skstack` (the module), `uart`, and `ports` or `serve` (what a client
+opens). `python -m simulator` serves one home to other processes.
+"""
+
+from .air import Air, Datagram, Pan, link_local
+from .clock import JST, Clock
+from .faults import Faults
+from .home import ID, PASSWORD, START, SimulatedHome
+from .load import EPOCH, ConstantLoad, Energy, Flow, HouseLoad, Load, ScriptedLoad
+from .meter import Meter
+from .models import MODELS, NORMAL_ONLY, OKINAWA, RELEASE_F, RELEASE_R, TWO_WIRE, MeterModel
+from .registers import UNIT_KWH, Registers
+from .services import OverLimit
+from .skstack.module import SkstackModule
+from .skstack.products import PRODUCTS, Product
+from .truth import Answer, Truth
+
+__all__ = [
+    "EPOCH",
+    "ID",
+    "JST",
+    "MODELS",
+    "NORMAL_ONLY",
+    "OKINAWA",
+    "PASSWORD",
+    "PRODUCTS",
+    "RELEASE_F",
+    "RELEASE_R",
+    "START",
+    "TWO_WIRE",
+    "UNIT_KWH",
+    "Air",
+    "Answer",
+    "Clock",
+    "ConstantLoad",
+    "Datagram",
+    "Energy",
+    "Faults",
+    "Flow",
+    "HouseLoad",
+    "Load",
+    "Meter",
+    "MeterModel",
+    "OverLimit",
+    "Pan",
+    "Product",
+    "Registers",
+    "ScriptedLoad",
+    "SimulatedHome",
+    "SkstackModule",
+    "Truth",
+    "link_local",
+]

@@ -1,0 +1,213 @@
+"""The smart meter: an ECHONET Lite node behind a PAA, with its own PAN on the air.
+
+Above the air, which carries its datagrams; below it are PAA, notices, services, properties and registers. It notes each
+frame it sends together with the truth at that instant.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from .air import ALL_NODES, Air, Datagram, Pan
+from .clock import Timers
+from .echonet import UDP_PORT, Esv, Frame, FrameError
+from .faults import Delivery
+from .models import MeterModel
+from .notices import Notices
+from .paa import Paa
+from .properties import EchonetObject, MeterObject, NodeProfile
+from .registers import Registers
+from .services import RESPONSES, response
+from .truth import Answer, Truth
+
+ANSWER_S = (0.3, 1.3)
+"""From request to answer: the captured range."""
+ANNOUNCE_S = 0.1
+"""From the answer to a request that changed something to the announcement of the change."""
+ANSWERS_KEPT = 4096
+MAX_WAITING = 4
+"""Requests that wait while one is being worked on; more are lost."""
+
+
+class Meter:
+    """A meter with its own PAN.
+
+    Args:
+        air: where its PAN is heard; the meter adds it.
+        pan: channel, PAN ID, address and link quality; the pairing ID is made from `identity`.
+        model: which properties it has.
+        registers: what it counts.
+        identity: the B-route ID, 32 characters.
+        password: 12 characters.
+
+    Attributes:
+        object: the meter object 028801: `no_data`, `fault_description` and `history_day` can be set there.
+        paa: sessions: `end_session()`, `forget_session()`, `session_lifetime_s`.
+        notices: announcements: `confirmed`, `confirmations`, `notice_s`.
+        answer_s: range of the time from request to answer, s.
+        answers: what was sent, latest last.
+        on_answer: called with each answer, e.g. to write it to a file.
+    """
+
+    def __init__(
+        self, air: Air, pan: Pan, model: MeterModel, registers: Registers, *, identity: str, password: str
+    ) -> None:
+        self.air = air
+        self.pan = pan
+        self.model = model
+        self.registers = registers
+        self.object = MeterObject(model, registers, pan.mac, air.clock.now)
+        self.answer_s = ANSWER_S
+        self.answers: deque[Answer] = deque(maxlen=ANSWERS_KEPT)
+        self.on_answer: Callable[[Answer], object] | None = None
+        self._profile = NodeProfile(model, pan.mac)
+        self.notices = Notices(air, self.object, self._profile, send=self._announce, send_to_all=self._announce_to_all)
+        self.paa = Paa(air, pan, identity=identity, password=password, opened=self._opened, closed=self._closed)
+        self._random = air.random(f"meter/{pan.mac.hex()}")
+        self._timers = Timers(air.clock)
+        self._free_at_s = 0.0
+        self._waiting = 0
+        pan.pairing_id = identity[-8:]
+        pan.coordinator = self
+        air.pans.append(pan)
+
+    @property
+    def operating(self) -> bool:
+        """Property 80; a change is announced."""
+        return self.object.operating
+
+    @operating.setter
+    def operating(self, value: bool) -> None:
+        self.object.operating = value
+        self._changed(0x80)
+
+    @property
+    def fault(self) -> bool:
+        """Property 88; a change is announced."""
+        return self.object.fault
+
+    @fault.setter
+    def fault(self, value: bool) -> None:
+        self.object.fault = value
+        self._changed(0x88)
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """What the meter's clock shows minus the true time."""
+        return self.object.clock_offset
+
+    @clock_offset.setter
+    def clock_offset(self, value: timedelta) -> None:
+        self.object.clock_offset = value
+        if self.paa.session is not None:
+            self.notices.schedule()
+
+    def truth(self, at: datetime | None = None) -> Truth:
+        """Return what is true at a true time, by default now."""
+        now = self.air.clock.now()
+        at = now if at is None else at.astimezone(now.tzinfo)
+        flow = self.registers.load.flow(at)
+        r_da, t_da = flow.currents_da(two_wire=self.model.two_wire)
+        shown = at + self.clock_offset
+        fixed = self.object.fixed_time(shown)
+        kwh = self.registers.kwh
+        return Truth(
+            at=at,
+            power_w=flow.power_w,
+            current_r_a=Decimal(r_da).scaleb(-1),
+            current_t_a=None if t_da is None else Decimal(t_da).scaleb(-1),
+            import_wh=self.registers.import_wh(at),
+            export_wh=self.registers.export_wh(at),
+            import_kwh=kwh(self.object.import_count(shown)),
+            export_kwh=kwh(self.object.export_count(shown)),
+            fixed_time=fixed,
+            fixed_import_kwh=kwh(self.object.import_count(fixed)),
+            fixed_export_kwh=kwh(self.object.export_count(fixed)),
+        )
+
+    def receive(self, datagram: Datagram) -> None:
+        """Take a datagram: only encrypted ones of the joined controller to port 3610 count."""
+        if datagram.secured and datagram.destination_port == UDP_PORT and self.paa.knows(datagram.source_mac):
+            with suppress(FrameError):
+                self._take(Frame.from_bytes(datagram.payload))
+
+    def close(self) -> None:
+        """Forget the session and stop all timers."""
+        self.paa.forget_session()
+
+    def _opened(self, new_session: bool) -> None:  # noqa: FBT001 - a callback
+        self.notices.begin(new_session=new_session)
+
+    def _closed(self) -> None:
+        self.notices.end()
+        self._timers.cancel()
+        self._waiting = 0
+
+    def _take(self, frame: Frame) -> None:
+        if frame.esv == Esv.INFC_RES:
+            self.notices.confirmations.append(frame)
+        target = self._target(frame.deoj)
+        if frame.esv not in RESPONSES or target is None or self._waiting >= MAX_WAITING:
+            return
+        self._waiting += 1
+        self._free_at_s = max(self._free_at_s, self.air.clock.lapse_s) + self._random.uniform(*self.answer_s)
+        self._timers.due(self._free_at_s, self._respond, target, frame)
+
+    def _target(self, deoj: int) -> EchonetObject | None:
+        """Return the object that a frame is for; instance 00 means all instances of the class."""
+        for target in (self.object, self._profile):
+            if deoj in (target.eoj, target.eoj & 0xFFFF00):
+                return target
+        return None
+
+    def _respond(self, target: EchonetObject, request: Frame) -> None:
+        self._waiting -= 1
+        faults = self.air.faults
+        if faults.meter_silent:
+            return
+        limit = self.model.max_opc if faults.property_limit is None else faults.property_limit
+        location = self.object.location
+        answer = response(target, request, limit=limit, over_limit=faults.over_limit)
+        if answer is not None:
+            self._note(answer)
+            for delivery in faults.answer(answer):
+                self._timers.after(delivery.delay_s, self._send, delivery)
+        if self.object.location != location:
+            self._timers.after(ANNOUNCE_S, self._changed, 0x81)
+
+    def _changed(self, epc: int) -> None:
+        if self.paa.session is not None:
+            self.notices.announce(epc)
+
+    def _announce(self, frame: Frame) -> None:
+        if not self.air.faults.meter_silent:
+            self._note(frame)
+            self._send(Delivery(0.0, secured=True, frame=frame))
+
+    def _announce_to_all(self, frame: Frame) -> None:
+        if not self.air.faults.meter_silent:
+            self._send(Delivery(0.0, secured=True, frame=frame), ALL_NODES)
+
+    def _note(self, frame: Frame) -> None:
+        at = self.air.clock.now()
+        answer = Answer(at, frame.tid, frame.esv, frame.epcs, self.truth(at))
+        self.answers.append(answer)
+        if self.on_answer is not None:
+            self.on_answer(answer)
+
+    def _send(self, delivery: Delivery, destination: bytes | None = None) -> None:
+        if self.paa.session is None:
+            return
+        datagram = Datagram(
+            source=self.pan.address,
+            destination=self.paa.session.address if destination is None else destination,
+            source_port=UDP_PORT,
+            destination_port=UDP_PORT,
+            source_mac=self.pan.mac,
+            secured=delivery.secured,
+            lqi=self.pan.lqi,
+            payload=delivery.frame.to_bytes(),
+        )
+        self.air.transmit(self.pan, self.paa.session.mac, datagram)

@@ -1,0 +1,98 @@
+"""The serial line of a module: 115200 8N1 in both directions, with the time that each byte takes.
+
+Between a firmware and whatever has the port open: `ports` in memory, `serve` for other processes.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+from .clock import Clock, Timers
+
+BYTE_S = 10 / 115_200
+"""One start bit, eight data bits, one stop bit."""
+PIECE = 62
+"""Bytes handed over at once: the payload of one USB packet of a serial converter."""
+MAX_ON_THE_WAY = 65_536
+"""Bytes in one direction that have not arrived yet; more are lost, as by an overrun."""
+
+
+class Direction:
+    """One direction of the line: bytes arrive in pieces, in order, at the pace of the UART."""
+
+    def __init__(self, clock: Clock, arrive: Callable[[bytes], object]) -> None:
+        self._clock = clock
+        self._arrive = arrive
+        self._timers = Timers(clock)
+        self._free_at_s = 0.0
+        self._pieces: deque[bytes] = deque()
+        self.pending = 0
+
+    def put(self, data: bytes) -> None:
+        """Put bytes on the line."""
+        for start in range(0, len(data), PIECE):
+            piece = data[start : start + PIECE]
+            if self.pending + len(piece) > MAX_ON_THE_WAY:
+                return
+            self.pending += len(piece)
+            self._free_at_s = max(self._free_at_s, self._clock.lapse_s) + len(piece) * BYTE_S
+            self._pieces.append(piece)
+            self._timers.due(self._free_at_s, self._deliver)
+
+    def clear(self) -> None:
+        """Lose what is on the way."""
+        self._timers.cancel()
+        self._pieces.clear()
+        self.pending = 0
+        self._free_at_s = 0.0
+
+    def _deliver(self) -> None:
+        # Timers due at the same instant fire in any order: the next piece is the oldest.
+        piece = self._pieces.popleft()
+        self.pending -= len(piece)
+        self._arrive(piece)
+
+
+class Uart:
+    """Both directions, and whether the port is open: what the module says while it is closed is lost.
+
+    Args:
+        clock: the time.
+        to_module: takes the bytes that have reached the module.
+    """
+
+    def __init__(self, clock: Clock, to_module: Callable[[bytes], object]) -> None:
+        self._host: Callable[[bytes], object] | None = None
+        self._to_module = Direction(clock, to_module)
+        self._to_host = Direction(clock, self._arrive)
+
+    @property
+    def backlog(self) -> int:
+        """Bytes of the host that have not reached the module."""
+        return self._to_module.pending
+
+    def open(self, to_host: Callable[[bytes], object]) -> None:
+        """Open the host's end; `to_host` takes the bytes that have reached it."""
+        self._host = to_host
+
+    def close(self) -> None:
+        """Close the host's end; the module does not notice."""
+        self._host = None
+        self._to_host.clear()
+
+    def cut(self) -> None:
+        """Lose what is on the way in both directions."""
+        self._to_module.clear()
+        self._to_host.clear()
+
+    def write(self, data: bytes) -> None:
+        """Send from the host."""
+        self._to_module.put(data)
+
+    def send(self, data: bytes) -> None:
+        """Send from the module."""
+        if self._host is not None:
+            self._to_host.put(data)
+
+    def _arrive(self, data: bytes) -> None:
+        if self._host is not None:
+            self._host(data)

@@ -1,0 +1,82 @@
+"""Home Assistant on virtual time, with simulated meters behind its serial ports.
+
+What is replaced is the world outside: the opening of serial ports, and the watch on USB. Nothing of the integration is.
+"""
+
+from collections.abc import AsyncGenerator, Generator
+import logging
+from unittest.mock import patch
+
+from homeassistant.core import HomeAssistant
+import looptime
+import pytest
+
+# Before Home Assistant looks for custom integrations: the test package brings a folder of the same name.
+import custom_components.broute  # noqa: F401
+from custom_components.broute.const import DOMAIN
+from custom_components.broute.coordinator import BrouteConfigEntry
+from simulator import SimulatedHome
+
+from .world import PORT, UNIQUE_ID, Ports, add_entry
+
+NOOP_CYCLES = 8
+"""How often the loop turns before virtual time moves on: as much as these tests need, a fifth of looptime's own."""
+
+
+@pytest.fixture(autouse=True)
+def custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant see the integration."""
+
+
+@pytest.fixture(autouse=True)
+def no_usb() -> Generator[None]:
+    """Keep the integration `usb` from watching the USB of this machine."""
+    with (
+        patch("homeassistant.components.usb.AIOUSBWatcher.async_start", return_value=lambda: None),
+        patch("homeassistant.components.usb.scan_serial_ports", return_value=[]),
+    ):
+        yield
+
+
+@pytest.fixture(autouse=True)
+async def virtual_time(hass: HomeAssistant) -> AsyncGenerator[None]:
+    """Let no test wait for the time that passes in it."""
+    # Home Assistant puts the real clock there.
+    vars(hass.loop).pop("time", None)
+    assert isinstance(hass.loop, looptime.LoopTimeEventLoop)
+    hass.loop.setup_looptime(start=hass.loop.time(), noop_cycles=NOOP_CYCLES, _enabled=False)
+    with looptime.enabled(strict=True, loop=hass.loop):
+        yield
+
+
+@pytest.fixture(autouse=True)
+async def ports(hass: HomeAssistant, virtual_time: None) -> AsyncGenerator[Ports]:
+    """Return what is plugged in; in the end, whatever of the integration runs is stopped."""
+    ports = Ports()
+    with patch("serialx.create_serial_connection", ports.open):
+        yield ports
+        for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN):
+            hass.config_entries.flow.async_abort(flow["flow_id"])
+        for entry in hass.config_entries.async_entries(DOMAIN):
+            await hass.config_entries.async_unload(entry.entry_id)
+        await hass.async_block_till_done()
+    ports.close()
+
+
+@pytest.fixture
+async def home(ports: Ports) -> SimulatedHome:
+    """Return a simulated home, whose module is plugged in."""
+    return ports.plug_in()
+
+
+@pytest.fixture
+async def entry(hass: HomeAssistant) -> BrouteConfigEntry:
+    """Return an entry for this home, which is not set up yet."""
+    return add_entry(hass, UNIQUE_ID, PORT)
+
+
+@pytest.fixture
+def debug_log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
+    """Return the log, with all that the integration can tell."""
+    caplog.set_level(logging.DEBUG, "custom_components.broute")
+    return caplog

@@ -1,0 +1,377 @@
+"""Adding a meter, with everything that can go wrong on the way to its first reading."""
+
+import asyncio
+from collections.abc import Callable
+from decimal import Decimal
+import errno
+import logging
+from typing import Any
+from unittest.mock import patch
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
+import pytest
+import serialx
+
+from custom_components.broute.config_flow import KEEP_JOINED_S
+from custom_components.broute.const import CONF_METER, DOMAIN
+from custom_components.broute.coordinator import JOINED_METERS, BrouteConfigEntry
+from simulator import ID, PASSWORD, SimulatedHome
+
+from .world import PORT, TYPED, Ports, add_entry, follow, is_free, last_command, start_flow, submit, truth, until, value
+
+ABORT_LIMIT_S = 8.0
+OTHER_ID = "FFEEDDCCBBAA99887766554433221100"
+
+
+async def add_meter(hass: HomeAssistant) -> BrouteConfigEntry:
+    """Add the meter of the simulated home, and return its entry."""
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert step["type"] is FlowResultType.CREATE_ENTRY, step
+    return step["result"]
+
+
+async def test_meter_is_added_and_shows_its_values_at_once(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step = await start_flow(hass)
+    assert step["type"] is FlowResultType.FORM
+    assert step["step_id"] == "user"
+    assert step["errors"] == {}
+
+    step, shown = await follow(hass, await submit(hass, step))
+    assert shown == ["opening", "searching", "authenticating", "reading"]
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+    assert step["title"] == "B-Route Smart Meter"
+    entry = step["result"]
+    assert entry.state is ConfigEntryState.LOADED
+    token = entry.data[CONF_METER]
+    assert entry.data == TYPED | {CONF_METER: token}
+    assert entry.options == {}
+
+    shown_power = value(hass, "power", token)
+    assert shown_power is not None
+    assert Decimal(shown_power) == truth(home, 0xE7).power_w
+    # The meter that the flow has joined is the one that the entry reads.
+    assert home.module.commands.count("SKJOIN") == 1
+    assert "SKTERM" not in home.module.commands
+    await until(lambda: len(home.meter.answers) > 4)
+    assert not is_free(home)
+
+
+async def test_entry_keeps_the_meter_when_the_flow_is_over(hass: HomeAssistant, home: SimulatedHome) -> None:
+    entry = await add_meter(hass)
+    await asyncio.sleep(2 * KEEP_JOINED_S)
+    assert home.module.commands.count("SKJOIN") == 1
+    assert home.meter.paa.session
+    assert not hass.data[JOINED_METERS]
+
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert is_free(home)
+
+
+async def test_what_was_typed_is_mended(hass: HomeAssistant, home: SimulatedHome) -> None:
+    typed_id = "００１１-2233 4455 6677\u20108899 aabb ccdd eeff "
+    step = await submit(hass, await start_flow(hass), id=typed_id, password=" 0123 4567-89ab")
+    step, _ = await follow(hass, step)
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+    assert step["data"][CONF_ID] == ID
+    assert step["data"][CONF_PASSWORD] == PASSWORD
+
+
+@pytest.mark.parametrize(
+    ("typed", "errors"),
+    [
+        ({CONF_ID: ID[:-1]}, {CONF_ID: "invalid_id"}),
+        ({CONF_PASSWORD: PASSWORD + "0"}, {CONF_PASSWORD: "invalid_password"}),
+        ({CONF_ID: "", CONF_PASSWORD: ""}, {CONF_ID: "invalid_id", CONF_PASSWORD: "invalid_password"}),
+    ],
+)
+async def test_malformed_credentials_are_told_before_the_port_is_touched(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome, typed: dict[str, str], errors: dict[str, str]
+) -> None:
+    step = await submit(hass, await start_flow(hass), **typed)
+    assert step["type"] is FlowResultType.FORM
+    assert step["errors"] == errors
+    assert suggestions(step) == {key: (TYPED | typed)[key] for key in (CONF_DEVICE, CONF_ID)}
+    assert ports.opened == []
+
+    step, _ = await follow(hass, await submit(hass, step))
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+
+
+def suggestions(step: Any) -> dict[str, str]:
+    """Return what is typed already when a form is shown again."""
+    return {
+        str(key): key.description["suggested_value"]
+        for key in step["data_schema"].schema
+        if key.description is not None
+    }
+
+
+async def test_same_meter_is_refused_before_a_port_is_touched(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome
+) -> None:
+    await add_meter(hass)
+    opened = list(ports.opened)
+    step = await submit(hass, await start_flow(hass), device="/dev/ttyUSB1", id=ID.lower())
+    assert step["type"] is FlowResultType.ABORT
+    assert step["reason"] == "already_configured"
+    assert ports.opened == opened
+
+
+async def test_port_of_another_meter_is_refused_before_it_is_touched(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome
+) -> None:
+    await add_meter(hass)
+    opened = list(ports.opened)
+    step = await submit(hass, await start_flow(hass), id=OTHER_ID)
+    assert step["type"] is FlowResultType.FORM
+    assert step["errors"] == {CONF_DEVICE: "port_in_use"}
+    assert ports.opened == opened
+
+    ports.plug_in("/dev/ttyUSB1", id=OTHER_ID)
+    step, _ = await follow(hass, await submit(hass, step, id=OTHER_ID, device="/dev/ttyUSB1"))
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+    tokens = {entry.data[CONF_METER] for entry in hass.config_entries.async_entries(DOMAIN)}
+    assert len(tokens) == 2
+
+
+@pytest.mark.parametrize(
+    ("fault", "errors"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), {CONF_DEVICE: "port_missing"}),
+        (OSError(errno.EBUSY, "Device or resource busy"), {CONF_DEVICE: "port_busy"}),
+        (PermissionError(errno.EACCES, "Permission denied"), {CONF_DEVICE: "cannot_open_port"}),
+        (serialx.SerialException("Something else"), {CONF_DEVICE: "cannot_open_port"}),
+        (ZeroDivisionError(), {"base": "unknown"}),
+    ],
+)
+async def test_port_that_cannot_be_opened(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome, fault: Exception, errors: dict[str, str]
+) -> None:
+    ports.faults[PORT] = fault
+    step, shown = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert shown == ["opening"]
+    await assert_told_and_added_after_all(hass, home, step, errors, ports.faults.clear)
+
+
+async def test_port_that_another_program_holds(hass: HomeAssistant, home: SimulatedHome) -> None:
+    other = await home.open_port(PORT, asyncio.Protocol)
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    other.close()
+    await assert_told_and_added_after_all(hass, home, step, {CONF_DEVICE: "port_busy"})
+
+
+async def test_port_without_a_module(hass: HomeAssistant, home: SimulatedHome) -> None:
+    home.faults.module_mute = True
+    step, shown = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert shown == ["opening"]
+
+    def speak() -> None:
+        home.faults.module_mute = False
+
+    await assert_told_and_added_after_all(hass, home, step, {CONF_DEVICE: "not_a_module"}, speak)
+
+
+async def test_meter_out_of_reach(hass: HomeAssistant, home: SimulatedHome) -> None:
+    home.meter.pan.powered = False
+    step, shown = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert shown == ["opening", "searching"]
+
+    def come_closer() -> None:
+        home.meter.pan.powered = True
+
+    await assert_told_and_added_after_all(hass, home, step, {"base": "meter_not_found"}, come_closer)
+
+
+async def test_wrong_password(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step, shown = await follow(hass, await submit(hass, await start_flow(hass), password="X" * 12))
+    assert shown == ["opening", "searching", "authenticating"]
+    await assert_told_and_added_after_all(hass, home, step, {"base": "credentials_refused"})
+
+
+async def test_meter_that_does_not_answer(hass: HomeAssistant, home: SimulatedHome) -> None:
+    home.faults.meter_silent = True
+    step, shown = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert shown == ["opening", "searching", "authenticating", "reading"]
+
+    def wake_up() -> None:
+        home.faults.meter_silent = False
+
+    await assert_told_and_added_after_all(hass, home, step, {"base": "no_answer"}, wake_up)
+
+
+async def test_module_that_stops_answering(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step = await submit(hass, await start_flow(hass))
+    await until(lambda: last_command(home) == "SKSCAN")
+    home.faults.module_mute = True
+    step, shown = await follow(hass, step)
+    assert shown == ["opening", "searching"]
+
+    def speak() -> None:
+        home.faults.module_mute = False
+
+    await assert_told_and_added_after_all(hass, home, step, {"base": "module_error"}, speak)
+
+
+async def assert_told_and_added_after_all(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    step: Any,
+    errors: dict[str, str],
+    mend: Callable[[], object] = lambda: None,
+) -> None:
+    assert step["type"] is FlowResultType.FORM
+    assert step["step_id"] == "user"
+    assert step["errors"] == errors
+    # The password is to be typed again.
+    assert suggestions(step) == {CONF_DEVICE: PORT, CONF_ID: ID}
+    assert is_free(home)
+    mend()
+    step, shown = await follow(hass, await submit(hass, step))
+    assert shown == ["opening", "searching", "authenticating", "reading"]
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.mark.parametrize("command", ["SKVER", "SKSCAN", "SKJOIN", "SKSENDTO"])
+async def test_port_is_freed_when_the_user_gives_up(hass: HomeAssistant, home: SimulatedHome, command: str) -> None:
+    home.meter.paa.join_time_s = 30.0
+    home.meter.answer_s = (15.0, 15.0)
+    step = await submit(hass, await start_flow(hass))
+    await until(lambda: command in home.module.commands)
+    hass.config_entries.flow.async_abort(step["flow_id"])
+    assert await until(lambda: is_free(home)) < ABORT_LIMIT_S
+    assert home.meter.paa.session is None
+
+    await add_meter(hass)
+
+
+async def test_giving_up_while_the_port_is_being_closed(
+    hass: HomeAssistant, home: SimulatedHome, debug_log: pytest.LogCaptureFixture
+) -> None:
+    home.meter.answer_s = (0.5, 0.5)
+    step = await submit(hass, await start_flow(hass))
+    await until(lambda: home.meter.paa.session)
+    # The reading fails, and the end of the session takes a while, because the module does not say a word.
+    home.faults.module_mute = True
+    await until(lambda: "The meter could not be read" in debug_log.text)
+    hass.config_entries.flow.async_abort(step["flow_id"])
+    assert await until(lambda: is_free(home)) < ABORT_LIMIT_S
+
+
+async def test_meter_is_closed_when_the_user_gives_up_at_the_end(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step = await submit(hass, await start_flow(hass))
+    await until(lambda: hass.data.get(JOINED_METERS))
+    hass.config_entries.flow.async_abort(step["flow_id"])
+    await hass.async_block_till_done()
+    assert last_command(home) == "SKTERM"
+    assert is_free(home)
+    assert not hass.data[JOINED_METERS]
+
+
+async def test_meter_is_closed_when_nobody_asks_for_the_entry(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step = await submit(hass, await start_flow(hass))
+    await until(lambda: hass.data.get(JOINED_METERS))
+    assert not is_free(home)
+    assert await until(lambda: is_free(home)) > KEEP_JOINED_S - 1
+    assert last_command(home) == "SKTERM"
+
+    # The entry is made all the same, and finds the meter by itself.
+    step = await hass.config_entries.flow.async_configure(step["flow_id"])
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+    token = step["result"].data[CONF_METER]
+    assert value(hass, "power", token) == "unavailable"
+    await until(lambda: value(hass, "power", token) != "unavailable")
+
+
+async def test_progress_can_be_asked_for_at_any_time(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step = await submit(hass, await start_flow(hass))
+    for _ in range(3):
+        step = await hass.config_entries.flow.async_configure(step["flow_id"])
+        assert step["type"] is FlowResultType.SHOW_PROGRESS
+    step, _ = await follow(hass, step)
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_two_flows_for_the_same_meter(hass: HomeAssistant, home: SimulatedHome) -> None:
+    first = await submit(hass, await start_flow(hass))
+    await until(lambda: "SKSCAN" in home.module.commands)
+    second, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert second["errors"] == {CONF_DEVICE: "port_busy"}
+
+    first, _ = await follow(hass, first)
+    assert first["type"] is FlowResultType.CREATE_ENTRY
+    with pytest.raises(UnknownFlow):
+        await submit(hass, second)
+
+
+async def test_each_entry_gets_its_own_meter(hass: HomeAssistant, ports: Ports) -> None:
+    homes = {PORT: ports.plug_in(), "/dev/ttyUSB1": ports.plug_in("/dev/ttyUSB1", id=OTHER_ID, seed=1)}
+    await submit(hass, await start_flow(hass))
+    await submit(hass, await start_flow(hass), device="/dev/ttyUSB1", id=OTHER_ID)
+    await until(lambda: len(hass.data.get(JOINED_METERS, ())) == 2)
+    for flow_id in reversed(list(hass.data[JOINED_METERS])):
+        step = await hass.config_entries.flow.async_configure(flow_id)
+        entry = step["result"]
+        shown_power = value(hass, "power", entry.data[CONF_METER])
+        assert shown_power == str(truth(homes[entry.data[CONF_DEVICE]], 0xE7).power_w)
+
+
+async def test_meter_that_was_added_meanwhile(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step = await submit(hass, await start_flow(hass))
+    await until(lambda: hass.data.get(JOINED_METERS))
+    (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    add_entry(hass, flow["context"]["unique_id"] or "", "/dev/ttyUSB1")
+    step = await hass.config_entries.flow.async_configure(step["flow_id"])
+    assert step["type"] is FlowResultType.ABORT
+    assert step["reason"] == "already_configured"
+    await hass.async_block_till_done()
+    assert is_free(home)
+
+
+@pytest.mark.parametrize("mute", [False, True])
+async def test_port_is_freed_when_home_assistant_stops(hass: HomeAssistant, home: SimulatedHome, *, mute: bool) -> None:
+    home.meter.answer_s = (30.0, 30.0)
+    await submit(hass, await start_flow(hass))
+    await until(lambda: last_command(home) == "SKSENDTO")
+    home.faults.module_mute = mute
+    await hass.async_stop()
+    assert is_free(home)
+    assert mute or last_command(home) == "SKTERM"
+
+
+async def test_local_port_gets_a_name_that_stays(hass: HomeAssistant, ports: Ports) -> None:
+    by_id = "/dev/serial/by-id/usb-Wi-SUN_0001-if00"
+    ports.plug_in(by_id)
+    with patch("homeassistant.components.usb.get_serial_by_id", return_value=by_id) as get_serial_by_id:
+        entry = await add_meter(hass)
+    get_serial_by_id.assert_called_once_with(PORT)
+    assert entry.data[CONF_DEVICE] == by_id
+
+
+async def test_local_port_keeps_its_name_when_there_is_no_other(hass: HomeAssistant, home: SimulatedHome) -> None:
+    with patch("homeassistant.components.usb.get_serial_by_id", side_effect=PermissionError):
+        entry = await add_meter(hass)
+    assert entry.data[CONF_DEVICE] == PORT
+
+
+async def test_address_is_taken_as_it_is(hass: HomeAssistant, ports: Ports) -> None:
+    url = "socket://192.168.1.10:4000"
+    ports.plug_in(url)
+    with patch("homeassistant.components.usb.get_serial_by_id") as get_serial_by_id:
+        step, _ = await follow(hass, await submit(hass, await start_flow(hass), device=url))
+    get_serial_by_id.assert_not_called()
+    assert step["data"][CONF_DEVICE] == url
+
+
+async def test_nothing_secret_is_logged_or_named(
+    hass: HomeAssistant, home: SimulatedHome, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass), password="X" * 12))
+    step, _ = await follow(hass, await submit(hass, step))
+    entry = step["result"]
+    for secret in (ID, PASSWORD, ID[-8:], "X" * 12, home.meter.pan.mac.hex()):
+        assert secret.casefold() not in caplog.text.casefold()
+        assert secret.casefold() not in f"{entry.title} {entry.unique_id} {entry.data[CONF_METER]}".casefold()

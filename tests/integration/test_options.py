@@ -1,0 +1,54 @@
+"""Changing how often the meter is read."""
+
+import asyncio
+from datetime import timedelta
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
+import pytest
+
+from custom_components.broute.coordinator import BrouteConfigEntry
+from simulator import SimulatedHome
+
+from .world import has_value, until, value
+
+
+async def test_interval_is_changed(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+
+    step = await hass.config_entries.options.async_init(entry.entry_id)
+    assert step["type"] is FlowResultType.FORM
+    assert step["step_id"] == "init"
+    assert step["data_schema"] is not None
+    assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30}
+    step = await hass.config_entries.options.async_configure(step["flow_id"], {CONF_SCAN_INTERVAL: 120.0})
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+    assert entry.options == {CONF_SCAN_INTERVAL: 120}
+    assert isinstance(entry.options[CONF_SCAN_INTERVAL], int)
+
+    # The entry is set up anew by itself.
+    await until(lambda: value(hass, "power") == "unavailable")
+    await until(lambda: has_value(hass, "export_energy"))
+    assert entry.state is ConfigEntryState.LOADED
+    await asyncio.sleep(400)
+    times = [answer.at for answer in home.meter.answers if 0xE7 in answer.epcs]
+    assert abs(times[-1] - times[-2] - timedelta(seconds=120)) < timedelta(seconds=3)
+
+    step = await hass.config_entries.options.async_init(entry.entry_id)
+    assert step["data_schema"] is not None
+    (interval,) = step["data_schema"].schema
+    assert interval.description == {"suggested_value": 120}
+
+
+@pytest.mark.parametrize("interval_s", [9, 3601])
+async def test_interval_has_limits(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, interval_s: int
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    step = await hass.config_entries.options.async_init(entry.entry_id)
+    with pytest.raises(InvalidData):
+        await hass.config_entries.options.async_configure(step["flow_id"], {CONF_SCAN_INTERVAL: interval_s})
+    hass.config_entries.options.async_abort(step["flow_id"])

@@ -1,0 +1,268 @@
+"""The life of an entry: from the start of Home Assistant to its end, and what happens to the port meanwhile."""
+
+import asyncio
+import errno
+import logging
+
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+import pytest
+import serialx
+
+from custom_components.broute.coordinator import BrouteConfigEntry
+from simulator import ID, PASSWORD, SimulatedHome
+
+from .world import PORT, TOKEN, UNIQUE_ID, Ports, has_value, is_free, last_command, sensor, until, value
+
+SETUP_LIMIT_S = 6.0
+UNLOAD_LIMIT_S = 8.0
+
+
+def lines(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the integration tells a user who has not asked for more."""
+    return [
+        record.getMessage()
+        for record in log.records
+        if record.name.startswith("custom_components.broute") and record.levelno >= logging.INFO
+    ]
+
+
+async def test_start_does_not_wait_for_the_meter(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.faults.scan_misses = 2
+    start = hass.loop.time()
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    assert hass.loop.time() - start < SETUP_LIMIT_S
+    assert entry.state is ConfigEntryState.LOADED
+    assert value(hass, "power") == "unavailable"
+
+    assert await until(lambda: has_value(hass, "power")) > 30
+
+
+async def test_meter_is_read_as_soon_as_it_is_joined(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: home.meter.paa.session)
+    assert await until(lambda: has_value(hass, "power")) < 3
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [
+        (FileNotFoundError(errno.ENOENT, "No such file or directory"), "port_missing"),
+        (OSError(errno.EBUSY, "Device or resource busy"), "port_busy"),
+        (PermissionError(errno.EACCES, "Permission denied"), "cannot_open_port"),
+        (serialx.SerialException("Something else"), "cannot_open_port"),
+    ],
+)
+async def test_port_that_cannot_be_opened_is_told_and_tried_again(
+    hass: HomeAssistant,
+    ports: Ports,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    *,
+    fault: Exception,
+    reason: str,
+) -> None:
+    ports.faults[PORT] = fault
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.error_reason_translation_key == reason
+    assert entry.reason
+    assert reason not in entry.reason  # it is a sentence
+
+    ports.faults.clear()
+    await until(lambda: has_value(hass, "power"))
+
+
+async def test_port_without_a_module_is_told_and_given_back(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.faults.module_mute = True
+    start = hass.loop.time()
+    await hass.config_entries.async_setup(entry.entry_id)
+    assert hass.loop.time() - start < SETUP_LIMIT_S
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    assert entry.error_reason_translation_key == "not_a_module"
+    assert is_free(home)
+
+
+async def test_unload_while_searching(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: last_command(home) == "SKSCAN")
+    await assert_unloads(hass, home, entry)
+
+
+async def test_unload_while_authenticating(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    home.meter.paa.join_time_s = 30.0
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: last_command(home) == "SKJOIN")
+    await assert_unloads(hass, home, entry)
+
+
+async def test_unload_while_the_meter_is_asked(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.meter.answer_s = (30.0, 30.0)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: last_command(home) == "SKSENDTO")
+    await assert_unloads(hass, home, entry)
+    assert last_command(home) == "SKTERM"
+    assert lines(caplog) == []
+
+
+async def test_unload_while_the_next_attempt_is_awaited(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.meter.pan.powered = False
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: entry.runtime_data.meter.failure)
+    await assert_unloads(hass, home, entry)
+
+
+async def assert_unloads(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    start = hass.loop.time()
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    assert hass.loop.time() - start < UNLOAD_LIMIT_S
+    assert entry.state is ConfigEntryState.NOT_LOADED
+    assert is_free(home)
+    assert home.meter.paa.session is None
+
+
+async def test_reload(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "power"))
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    assert home.module.commands.count("SKTERM") == 1
+    await until(lambda: has_value(hass, "power"), limit_s=60)
+
+
+async def test_session_is_ended_when_home_assistant_stops(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "power"))
+    await hass.async_stop()
+    assert last_command(home) == "SKTERM"
+    assert home.meter.paa.session is None
+    assert is_free(home)
+
+
+async def test_stop_while_the_meter_is_asked_is_no_failure(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    home.meter.answer_s = (30.0, 30.0)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: last_command(home) == "SKSENDTO")
+    await hass.async_stop()
+    assert is_free(home)
+    assert lines(caplog) == []
+
+
+async def test_session_that_is_lost_is_told_once_and_once_when_it_is_back(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "power"))
+    assert lines(caplog) == []
+
+    home.meter.paa.end_session()
+    await until(lambda: value(hass, "power") == "unavailable")
+    assert len(lines(caplog)) == 1
+    assert "The meter does not answer" in lines(caplog)[0]
+
+    await until(lambda: has_value(hass, "power"))
+    assert len(lines(caplog)) == 2
+    assert "recovered" in lines(caplog)[1]
+
+
+async def test_long_outage_does_not_fill_the_log(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+    for _ in range(2):
+        caplog.clear()
+        home.meter.paa.end_session()
+        home.meter.pan.powered = False
+        await until(lambda: value(hass, "power") == "unavailable", limit_s=900)
+        await until(lambda: len(lines(caplog)) > 1, limit_s=900)
+        home.module.port.unplug()
+        await until(lambda: len(lines(caplog)) > 2, limit_s=900)
+        home.module.port.plug()
+        await asyncio.sleep(3600)
+        told = lines(caplog)
+        assert len(told) == 3
+        assert "The meter does not answer" in told[0]
+        assert "The meter was not heard" in told[1]
+        assert "There is no such port" in told[2]
+
+        home.meter.pan.powered = True
+        await until(lambda: has_value(hass, "power"), limit_s=900)
+        assert len(lines(caplog)) == 4
+
+
+async def test_meter_that_says_nothing_for_a_while(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "power"))
+    home.faults.meter_silent = True
+    await until(lambda: value(hass, "power") == "unavailable", limit_s=900)
+    home.faults.meter_silent = False
+    await until(lambda: has_value(hass, "power"), limit_s=900)
+    assert len(lines(caplog)) == 2
+
+
+async def test_refused_credentials_are_told_once(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    ports.plug_in(password="X" * 12)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: lines(caplog))
+    assert entry.state is ConfigEntryState.LOADED
+    await asyncio.sleep(3600)
+    (line,) = lines(caplog)
+    assert "did not let this module in" in line
+    assert value(hass, "power") == "unavailable"
+
+
+async def test_what_the_meter_is_is_asked_again_after_the_transmission_limit(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, debug_log: pytest.LogCaptureFixture
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "power"))
+    home.module.radio.duty_limited = True
+    await until(lambda: "It is not known yet what meter this is" in debug_log.text)
+    home.module.radio.duty_limited = False
+    assert sensor(hass, "export_energy") is None
+    await until(lambda: has_value(hass, "export_energy"), limit_s=400)
+    assert home.module.commands.count("SKJOIN") == 1
+
+
+async def test_nothing_secret_is_logged(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: sensor(hass, "export_energy"))
+    home.meter.paa.end_session()
+    await until(lambda: value(hass, "power") == "unavailable")
+    await until(lambda: has_value(hass, "power"))
+    await hass.config_entries.async_unload(entry.entry_id)
+    assert "SKJOIN" in caplog.text
+    for secret in (ID, PASSWORD, ID[-8:], home.meter.pan.mac.hex().upper(), home.meter.model.serial):
+        assert secret.casefold() not in caplog.text.casefold()
+
+
+async def test_identifiers_say_nothing_of_the_meter(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: sensor(hass, "export_energy"))
+    assert entry.unique_id == UNIQUE_ID
+    for state in hass.states.async_all():
+        assert ID[-8:].casefold() not in str(state.as_dict()).casefold()
+        assert TOKEN not in str(state.as_dict())

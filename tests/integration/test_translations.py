@@ -1,0 +1,103 @@
+"""The texts: complete in both languages, none missing, none left over."""
+
+from collections.abc import Iterator
+import json
+from pathlib import Path
+import re
+from typing import Any
+
+import pytest
+
+import custom_components.broute
+from custom_components.broute import config_flow, coordinator, sensor
+from custom_components.broute.const import LOGGER
+
+FOLDER = Path(custom_components.broute.__file__).parent
+LANGUAGES = ["en", "ja"]
+
+REASONS = {reason for _, reason in coordinator._REASONS}
+FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}
+
+
+def texts(language: str) -> Any:
+    return json.loads((FOLDER / "translations" / f"{language}.json").read_text("utf-8"))
+
+
+def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each text with where it is."""
+    for key, branch in tree.items():
+        if isinstance(branch, str):
+            yield (*path, key), branch
+        else:
+            yield from leaves(branch, (*path, key))
+
+
+def test_both_languages_have_the_same_texts() -> None:
+    english, japanese = (dict(leaves(texts(language))) for language in LANGUAGES)
+    assert english.keys() == japanese.keys()
+    for path, text in english.items():
+        assert re.findall(r"{\w+}", text) == re.findall(r"{\w+}", japanese[path])
+        assert text != japanese[path]
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> None:
+    tree = texts(language)
+    assert tree.keys() == {"config", "device", "entity", "exceptions", "options"}
+
+    config = tree["config"]
+    assert config.keys() == {"abort", "error", "progress", "step"}
+    assert config["abort"].keys() == {"already_configured"}
+    assert config["error"].keys() == REASONS | FORM_ERRORS
+    assert config["progress"].keys() == set(config_flow._PROGRESS.values())
+    assert config["step"].keys() == {"connect", "user"}
+    assert config["step"]["connect"].keys() == {"title"}
+    fields = {str(key) for key in config_flow.FORM.schema}
+    assert config["step"]["user"]["data"].keys() == fields
+    assert config["step"]["user"]["data_description"].keys() == fields
+
+    assert tree["options"]["step"].keys() == {"init"}
+    fields = {str(key) for key in config_flow.OPTIONS.schema}
+    assert tree["options"]["step"]["init"]["data"].keys() == fields
+    assert tree["options"]["step"]["init"]["data_description"].keys() == fields
+
+    assert tree["exceptions"].keys() == REASONS
+    assert all(message.keys() == {"message"} for message in tree["exceptions"].values())
+    assert tree["device"].keys() == {coordinator.DEVICE_TRANSLATION_KEY}
+    assert tree["entity"].keys() == {"sensor"}
+    assert tree["entity"]["sensor"].keys() == {description.translation_key for description in sensor.SENSORS}
+
+
+def test_reasons_at_the_port_are_reasons() -> None:
+    assert config_flow._REASONS_AT_DEVICE < REASONS
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_texts_have_no_markup_and_no_address(language: str) -> None:
+    for _, text in leaves(texts(language)):
+        assert text == text.strip()
+        assert not re.search(r"://|<|\[%key", text), text
+
+
+def test_icons_belong_to_sensors() -> None:
+    icons = json.loads((FOLDER / "icons.json").read_text("utf-8"))
+    assert icons.keys() == {"entity"}
+    assert icons["entity"].keys() == {"sensor"}
+    assert icons["entity"]["sensor"].keys() <= {description.translation_key for description in sensor.SENSORS}
+    assert all(icon["default"].startswith("mdi:") for icon in icons["entity"]["sensor"].values())
+
+
+def test_manifest() -> None:
+    manifest = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
+    assert list(manifest)[:2] == ["domain", "name"]
+    assert list(manifest)[2:] == sorted(manifest.keys() - {"domain", "name"})
+    assert manifest["domain"] == FOLDER.name
+    assert manifest["name"] == config_flow.TITLE
+    assert manifest["dependencies"] == ["usb"]
+    assert manifest["after_dependencies"] == ["esphome"]
+    assert manifest["loggers"] == [LOGGER.name]
+
+
+def test_hacs() -> None:
+    hacs = json.loads((FOLDER.parents[1] / "hacs.json").read_text("utf-8"))
+    assert hacs.keys() == {"name", "country", "homeassistant", "render_readme"}
