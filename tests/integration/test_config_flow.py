@@ -311,7 +311,8 @@ async def test_each_entry_gets_its_own_meter(hass: HomeAssistant, ports: Ports) 
     await submit(hass, await start_flow(hass))
     await submit(hass, await start_flow(hass), device="/dev/ttyUSB1", id=OTHER_ID)
     await until(lambda: len(hass.data.get(JOINED_METERS, ())) == 2)
-    for flow_id in reversed(list(hass.data[JOINED_METERS])):
+    joined_meters = hass.data[JOINED_METERS]
+    for flow_id in [*joined_meters][::-1]:
         step = await hass.config_entries.flow.async_configure(flow_id)
         entry = step["result"]
         shown_power = value(hass, "power", entry.data[CONF_METER])

@@ -18,6 +18,15 @@ from development.config import CHECKOUT, write_config
 from development.home_assistant import HomeAssistant
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of one Home Assistant in one worker, where tests are distributed."""
+    folder = Path(__file__).parent
+    for item in items:
+        if item.path.is_relative_to(folder) and isinstance(item, pytest.Function):
+            environment = item.callspec.params.get("environment", "") if hasattr(item, "callspec") else ""
+            item.add_marker(pytest.mark.xdist_group(f"live {item.path.stem} {environment}"))
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_fixture_setup() -> None:
     """Allow connections to this machine, which the test package forbids anew before the fixtures of every test."""

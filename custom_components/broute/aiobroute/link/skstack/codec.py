@@ -219,7 +219,7 @@ class Decoder:
         An LF after a CR is the second half of a line end: there, a byte was lost and the CR took its place.
         """
         end = self._buffer[size]
-        return end == _CR or (end == _LF and self._buffer[size - 1] != _CR)
+        return end == _CR or (end == _LF and not (size and self._buffer[size - 1] == _CR))
 
     def _datagram(self, header: _Header, payload: bytes) -> Iterator[SkEvent]:
         flags = header.match["flags"].split()
