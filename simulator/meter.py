@@ -144,6 +144,7 @@ class Meter:
         self.notices.end()
         self._timers.cancel()
         self._waiting = 0
+        self._free_at_s = 0.0
 
     def _take(self, frame: Frame) -> None:
         if frame.esv == Esv.INFC_RES:

@@ -29,15 +29,17 @@ ARROWS: dict[str, set[str]] = {
     "echonet.super_class": {"exceptions", "echonet.property_map", "echonet.values"},
     "echonet.node_profile": {"exceptions", "echonet.frame", "echonet.super_class", "echonet.values"},
     "echonet.smart_meter": {"exceptions", "echonet.super_class", "echonet.values"},
-    # The way to the module: only the driver knows both the port and the codec.
+    # The way to the module: only the console knows both the port and the codec.
     "link": set(),
     "link.base": {"credentials"},
     "link.port": {"exceptions"},
     "link.skstack": set(),
     "link.skstack.codec": {"link.base"},
     "link.skstack.commands": {"credentials", "link.base", "link.skstack.codec"},
+    "link.skstack.console": {"exceptions", "link.port", "link.skstack.codec", "link.skstack.commands"},
     "link.skstack.driver": {
-        *("credentials", "exceptions", "link.base", "link.port", "link.skstack.codec", "link.skstack.commands"),
+        *("credentials", "exceptions", "link.base", "link.port"),
+        *("link.skstack.codec", "link.skstack.commands", "link.skstack.console"),
         # The UDP port of both sides.
         "echonet.frame",
     },

@@ -109,6 +109,12 @@ def suggestions(step: Any) -> dict[str, str]:
     }
 
 
+async def test_form_can_be_closed(hass: HomeAssistant, home: SimulatedHome, caplog: pytest.LogCaptureFixture) -> None:
+    step = await start_flow(hass)
+    hass.config_entries.flow.async_abort(step["flow_id"])
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
 async def test_same_meter_is_refused_before_a_port_is_touched(
     hass: HomeAssistant, ports: Ports, home: SimulatedHome
 ) -> None:

@@ -166,15 +166,16 @@ async def test_a_session_forgotten_silently_is_heard_and_not_answered() -> None:
 
 
 async def test_an_answer_still_due_is_lost_with_its_session() -> None:
-    with SimulatedHome() as home:
+    with SimulatedHome(load=ConstantLoad(42)) as home:
         peer = await joined(home)
-        home.faults.late_answers.append(30)
-        await request(peer, home, GET_POWER)
+        home.meter.answer_s = (20.0, 20.0)
+        for _ in range(4):
+            await request(peer, home, GET_POWER, wait_s=1)
         home.meter.paa.forget_session()
+        home.meter.answer_s = (0.3, 0.3)
         assert await join(peer) == "25"
-        assert b" 0E1A 0E1A " not in (await peer.settle(40)).replace(
-            b"FF02:0000:0000:0000:0000:0000:0000:0001 0E1A", b""
-        )
+        assert (await answer(peer, home, GET_POWER)).endswith("E7040000002A")
+        assert b"E7040000002A" not in await peer.settle(100)
 
 
 async def test_termination_is_confirmed_and_a_join_within_10_s_refused() -> None:

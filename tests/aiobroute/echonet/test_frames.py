@@ -140,6 +140,10 @@ def test_a_second_list_where_there_is_none_is_not_left_out_in_silence() -> None:
         Frame(tid=1, seoj=CONTROLLER, deoj=SMART_METER, esv=Esv.GET, properties=(), to_get=(Property(0xE2),)).to_bytes()
 
 
+def test_a_frame_that_is_made_has_no_surplus() -> None:
+    assert Frame(tid=1, seoj=CONTROLLER, deoj=SMART_METER, esv=Esv.GET, properties=()).surplus == 0
+
+
 def test_the_epcs_of_a_frame_keep_their_order() -> None:
     frame = Frame.from_bytes(bytes.fromhex("1081000105FF010288016203E8009F00E700"))
     assert frame.epcs == (0xE8, 0x9F, 0xE7)

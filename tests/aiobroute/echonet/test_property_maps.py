@@ -72,8 +72,9 @@ def test_a_map_whose_length_fits_neither_form_is_an_error(edt: str) -> None:
 
 @pytest.mark.parametrize("code", [0x00, 0x7F])
 def test_a_list_that_names_a_code_below_80_is_an_error(code: int) -> None:
-    with pytest.raises(PropertyError, match="no property"):
-        decode_property_map(bytes((2, 0x80, code)))
+    for epcs in ((0x80, code), (code, 0x80)):
+        with pytest.raises(PropertyError, match="no property"):
+            decode_property_map(bytes((2, *epcs)))
     assert decode_property_map(bytes((2, 0x80, 0xFF))) == {0x80, 0xFF}
 
 

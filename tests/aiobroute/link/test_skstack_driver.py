@@ -24,8 +24,8 @@ from custom_components.broute.aiobroute.exceptions import (
 )
 from custom_components.broute.aiobroute.link.base import Dialect, Link, LinkEvent, Network
 from custom_components.broute.aiobroute.link.skstack import commands
+from custom_components.broute.aiobroute.link.skstack.console import COMMAND_TIMEOUT_S
 from custom_components.broute.aiobroute.link.skstack.driver import (
-    COMMAND_TIMEOUT_S,
     JOIN_TIMEOUT_S,
     LEAVE_TIMEOUT_S,
     SCAN_SLACK_S,

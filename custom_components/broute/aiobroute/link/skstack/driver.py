@@ -1,6 +1,6 @@
 """The driver for SKSTACK-IP modules of both dialects.
 
-Above: the session. Below: the codec, the commands and the port.
+Above: the session. Below: the console, which asks and answers one command at a time.
 """
 
 import asyncio
@@ -12,29 +12,24 @@ from typing import Any, Self
 from ...credentials import Credentials
 from ...echonet.frame import PORT as ECHONET_PORT
 from ...exceptions import (
-    CommandNotSupportedError,
     CommandRefusedError,
     CredentialsRefusedError,
     ExecutionFailedError,
-    InvalidArgumentError,
     MeterSilentError,
     ModuleError,
     ModuleSilentError,
     NotAModuleError,
     NotSentError,
     PortError,
-    SerialInputError,
-    WrongArgumentCountError,
 )
 from ..base import Datagram, Dialect, LinkEvent, LinkListener, Module, Network, rssi_of_lqi
 from ..port import Port
 from . import commands
-from .codec import Decoder, Event, Fail, Garbled, Line, Ok, PanDescription, SkEvent, UdpReceived
+from .codec import Event, PanDescription, UdpReceived
+from .console import Console, Report, fail, settle
 
 _LOGGER = logging.getLogger(__name__)
 
-COMMAND_TIMEOUT_S = 3.0
-"""An answer takes milliseconds; SKRESET was seen to take most of a second."""
 PROBE_TIMEOUT_S = 1.0
 """While it is not known whether there is a module at all."""
 PROBE_ATTEMPTS = 3
@@ -63,29 +58,7 @@ _EVENTS = {
     0x33: LinkEvent.DUTY_LIMIT_LIFTED,
 }
 
-_REFUSALS: dict[str | None, type[CommandRefusedError]] = {
-    "ER04": CommandNotSupportedError,
-    "ER05": WrongArgumentCountError,
-    "ER06": InvalidArgumentError,
-    "ER09": SerialInputError,
-    "ER10": ExecutionFailedError,
-}
-
 _SINGLE_STACK_ADDR16 = "FFFE"
-
-
-@dataclass(slots=True)
-class _Exchange:
-    """A command that waits for its answer.
-
-    `data_prefix`: the line that must come before OK counts, by which a late OK to an earlier command is told apart.
-    """
-
-    answer: asyncio.Future[Ok]
-    data_prefix: str | None = None
-    wants_value: bool = False
-    takes_refusal: bool = True
-    data: str | None = None
 
 
 @dataclass(slots=True)
@@ -102,21 +75,17 @@ class SkStackLink:
     """
 
     def __init__(self, port: Port) -> None:
-        self._port = port
-        self._decoder = Decoder()
+        self._console = Console(port, self._take, self._lost)
         self._listener: LinkListener | None = None
         self._module: Module | None = None
         self._meter: Network | None = None
         self._lock = asyncio.Lock()
-        self._in_doubt = False
-        self._exchange: _Exchange | None = None
+        self._closing = False
         self._scan: _Scan | None = None
         self._sent: asyncio.Future[int] | None = None
         self._session_change: asyncio.Future[LinkEvent] | None = None
         self._awaited_events: tuple[LinkEvent, ...] = ()
         self._tasks: set[asyncio.Task[Any]] = set()
-        port.receive = self._receive
-        port.lost = self._lost
 
     @classmethod
     async def identify(cls, port: Port) -> Self:
@@ -146,7 +115,7 @@ class SkStackLink:
     @property
     def is_open(self) -> bool:
         """Whether its port can still be used."""
-        return self._port.is_open
+        return self._console.is_open
 
     def listen(self, listener: LinkListener) -> None:
         """Deliver datagrams and events there from now on."""
@@ -174,69 +143,62 @@ class SkStackLink:
 
     async def close(self) -> None:
         """Close the port and end whatever was under way."""
+        self._closing = True
         tasks = tuple(self._tasks)
         for task in tasks:
             task.cancel()
         try:
             await asyncio.gather(*tasks, return_exceptions=True)
         finally:
-            await self._port.close()
+            await self._console.close()
 
     async def _carry_out[**P, T](
         self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
     ) -> T:
-        """Do the work under the lock, to its end, even when the caller is cancelled."""
-
-        async def locked() -> T:
-            async with self._lock:
-                return await work(*args, **kwargs)
-
-        task = asyncio.create_task(locked())
+        """Do the work under the lock; once it has begun, to its end, even when the caller is cancelled."""
+        await self._lock.acquire()
+        task = asyncio.create_task(work(*args, **kwargs))
         self._tasks.add(task)
-        task.add_done_callback(self._forget)
+        task.add_done_callback(self._done)
+        if self._closing:
+            task.cancel()
         await asyncio.wait((task,))
         if task.cancelled():
             raise PortError("The port was closed")
         return task.result()
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
+    def _done(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._lock.release()
         if not task.cancelled() and (err := task.exception()):
             _LOGGER.debug("An exchange with the module ended with %s", type(err).__name__)
 
     # What the verbs do, each under the lock.
 
     async def _identify(self) -> None:
-        # A line end first: it finishes whatever an earlier program left unfinished.
-        self._port.write(commands.CRLF)
+        self._console.begin()
         version = await self._probe_version()
-        await self._command(commands.ECHO_OFF)
+        await self._console.command(commands.ECHO_OFF)
         try:
-            application = await self._command(commands.APPLICATION_VERSION, data_prefix="EAPPVER ")
+            application = await self._console.command(commands.APPLICATION_VERSION, data_prefix="EAPPVER ")
         except CommandRefusedError:
             application = None
-        information = (await self._command(commands.INFORMATION, data_prefix="EINFO ") or "").split()
+        information = (await self._console.command(commands.INFORMATION, data_prefix="EINFO ") or "").split()
         if not information:
             raise NotAModuleError("The module does not say what it is")
-        try:
-            ok = await self._ask(commands.PAYLOAD_FORM, _Exchange(_future(), wants_value=True), COMMAND_TIMEOUT_S)
-            hex_payload = bool(int(ok.value or "", 16) & 0x01)
-        except CommandRefusedError:
-            hex_payload = True  # RL7023 has no such command and always writes hex (protocol 3.3)
-        self._decoder.hex_payload = hex_payload
         self._module = Module(
             dialect=Dialect.SINGLE_STACK if information[-1] == _SINGLE_STACK_ADDR16 else Dialect.DUAL_STACK,
             version=version,
             application_version=application,
-            hex_payload=hex_payload,
+            hex_payload=await self._console.payload_form(),
         )
 
     async def _probe_version(self) -> str:
         for _ in range(PROBE_ATTEMPTS):
             try:
-                return await self._command(commands.STACK_VERSION, "EVER ", PROBE_TIMEOUT_S) or ""
+                return await self._console.command(commands.STACK_VERSION, "EVER ", PROBE_TIMEOUT_S) or ""
             except ModuleSilentError:
-                self._decoder.reset()
+                self._console.begin()
             except CommandRefusedError:
                 # Junk before the command made it unreadable.
                 continue
@@ -244,18 +206,18 @@ class SkStackLink:
 
     async def _prepare(self, credentials: Credentials) -> None:
         self._meter = None
-        await self._command(commands.RESET)
-        await self._command(commands.ECHO_OFF)
+        await self._console.command(commands.RESET)
+        await self._console.command(commands.ECHO_OFF)
         if self.module.dialect is Dialect.DUAL_STACK:
             # Signal strength with every datagram. On single-stack modules the register may be the transmit power.
-            await self._command(commands.write_register("SA2", "1"))
-        await self._command(commands.set_password(credentials))
-        await self._command(commands.set_route_b_id(credentials))
+            await self._console.command(commands.write_register("SA2", "1"))
+        await self._console.command(commands.set_password(credentials))
+        await self._console.command(commands.set_route_b_id(credentials))
 
     async def _scan_all(self, duration: int) -> list[Network]:
         scan = self._scan = _Scan(_future())
         try:
-            await self._command(commands.active_scan(self.module.dialect, duration))
+            await self._console.command(commands.active_scan(self.module.dialect, duration))
             async with asyncio.timeout(commands.scan_time_s(duration) + SCAN_SLACK_S):
                 await scan.done
         except TimeoutError:
@@ -265,12 +227,12 @@ class SkStackLink:
         return scan.networks
 
     async def _join(self, network: Network) -> None:
-        await self._command(commands.write_register("S2", f"{network.channel:02X}"))
-        await self._command(commands.write_register("S3", f"{network.pan_id:04X}"))
+        await self._console.command(commands.write_register("S2", f"{network.channel:02X}"))
+        await self._console.command(commands.write_register("S3", f"{network.pan_id:04X}"))
         self._meter = network
         change = self._await_events(LinkEvent.JOINED, LinkEvent.JOIN_FAILED)
         try:
-            await self._command(commands.join(commands.link_local_address(network.mac)))
+            await self._console.command(commands.join(commands.link_local_address(network.mac)))
             async with asyncio.timeout(JOIN_TIMEOUT_S):
                 event = await change
         except TimeoutError:
@@ -286,7 +248,7 @@ class SkStackLink:
         address = commands.link_local_address(self._meter.mac)
         sent = self._sent = _future()
         try:
-            await self._command(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload))
+            await self._console.command(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload))
             async with asyncio.timeout(SENT_TIMEOUT_S):
                 result = await sent
         except TimeoutError:
@@ -301,7 +263,7 @@ class SkStackLink:
     async def _leave(self) -> None:
         change = self._await_events(LinkEvent.ENDED)
         try:
-            await self._command(commands.TERMINATE)
+            await self._console.command(commands.TERMINATE)
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await change
         except ExecutionFailedError:
@@ -316,87 +278,30 @@ class SkStackLink:
         self._session_change = _future()
         return self._session_change
 
-    # Commands and answers.
-
-    async def _command(
-        self, command: bytes, data_prefix: str | None = None, timeout_s: float = COMMAND_TIMEOUT_S
-    ) -> str | None:
-        """Send a command and wait for OK; return the rest of the line that begins with `data_prefix`."""
-        if self._in_doubt and command != commands.STACK_VERSION:
-            # An answer was missed. It may still come, and must not pass for the answer to this command. No module
-            # refuses to tell its version, so a refusal belongs to something earlier too.
-            version = _Exchange(_future(), "EVER ", takes_refusal=False)
-            await self._ask(commands.STACK_VERSION, version, COMMAND_TIMEOUT_S)
-        exchange = _Exchange(_future(), data_prefix)
-        await self._ask(command, exchange, timeout_s)
-        return exchange.data
-
-    async def _ask(self, command: bytes, exchange: _Exchange, timeout_s: float) -> Ok:
-        name = command.split(maxsplit=1)[0].decode("ascii")
-        self._exchange = exchange
-        self._in_doubt = True
-        try:
-            self._port.write(command)
-            _LOGGER.debug("→ %s", name)
-            async with asyncio.timeout(timeout_s):
-                ok = await exchange.answer
-        except TimeoutError:
-            raise ModuleSilentError(f"The module did not answer {name}") from None
-        except CommandRefusedError:
-            self._in_doubt = False
-            raise
-        finally:
-            self._exchange = None
-        self._in_doubt = False
-        return ok
-
     # What comes from the module, whenever it likes.
 
-    def _receive(self, data: bytes) -> None:
-        for event in self._decoder.feed(data):
-            self._dispatch(event)
-
-    def _dispatch(self, event: SkEvent) -> None:
-        match event:
-            case Ok():
-                self._take_ok(event)
-            case Fail(code):
-                refusal = _REFUSALS.get(code, CommandRefusedError)
-                if self._exchange and self._exchange.takes_refusal:
-                    _fail(self._exchange.answer, refusal(f"The module refused a command with {code or 'FAIL'}"))
-            case Line(text):
-                exchange = self._exchange
-                if exchange and exchange.data_prefix and text.startswith(exchange.data_prefix):
-                    exchange.data = text.removeprefix(exchange.data_prefix).strip()
+    def _take(self, report: Report) -> None:
+        match report:
             case Event(number, parameter):
                 self._take_event(number, parameter)
             case PanDescription(network):
                 if self._scan:
                     self._scan.networks.append(network)
             case UdpReceived():
-                self._take_datagram(event)
-            case Garbled(reason):
-                _LOGGER.debug("Dropped from the module: %s", reason)
-
-    def _take_ok(self, ok: Ok) -> None:
-        exchange = self._exchange
-        if exchange is None or (ok.value is not None) != exchange.wants_value:
-            _LOGGER.debug("Dropped an OK that nothing waits for")
-        elif exchange.data_prefix is None or exchange.data is not None:
-            _settle(exchange.answer, ok)
+                self._take_datagram(report)
 
     def _take_event(self, number: int, parameter: int | None) -> None:
         _LOGGER.debug("← EVENT %02X%s", number, "" if parameter is None else f" {parameter:02X}")
         if number == _EVENT_UDP_SENT:
             # 02: the module looks for the address first, sends by itself, and reports again.
             if self._sent and parameter in (_SENT, _NOT_SENT):
-                _settle(self._sent, parameter)
+                settle(self._sent, parameter)
         elif number == _EVENT_SCAN_DONE:
             if self._scan:
-                _settle(self._scan.done, None)
+                settle(self._scan.done, None)
         elif event := _EVENTS.get(number):
             if self._session_change and event in self._awaited_events:
-                _settle(self._session_change, event)
+                settle(self._session_change, event)
             self._tell(event)
 
     def _take_datagram(self, received: UdpReceived) -> None:
@@ -423,27 +328,11 @@ class SkStackLink:
 
     def _lost(self) -> None:
         lost = PortError("The port was lost")
-        for future in (
-            self._exchange and self._exchange.answer,
-            self._scan and self._scan.done,
-            self._sent,
-            self._session_change,
-        ):
+        for future in (self._scan and self._scan.done, self._sent, self._session_change):
             if future:
-                _fail(future, lost)
+                fail(future, lost)
         self._tell(LinkEvent.LOST)
 
 
 def _future[T]() -> asyncio.Future[T]:
     return asyncio.get_running_loop().create_future()
-
-
-def _settle[T](future: asyncio.Future[T], value: T) -> None:
-    if not future.done():
-        future.set_result(value)
-
-
-def _fail(future: asyncio.Future[Any], err: Exception) -> None:
-    if not future.done():
-        future.set_exception(err)
-        future.exception()  # whoever waits for something else now does not leave this one unseen
