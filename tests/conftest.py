@@ -5,11 +5,23 @@ import os
 
 import pytest
 
+IN_CI = os.environ.get("CI") == "true"
+"""Whatever a test needs has been set up there, so a skipped test is a failure."""
+
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Make a skipped test a failure in CI, where whatever a test needs has been set up."""
+    """Make a skipped test a failure in CI."""
     report = yield
-    if report.skipped and os.environ.get("CI") == "true":
+    if report.skipped and IN_CI:
+        report.outcome = "failed"
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Make a skipped file a failure in CI."""
+    report = yield
+    if report.skipped and IN_CI:
         report.outcome = "failed"
     return report

@@ -129,7 +129,9 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Show how far the way to the first reading is."""
         if self._connecting and not self._connecting.done():
             if self._awaiting_news is None or self._awaiting_news.done():
-                self._awaiting_news = self.hass.async_create_task(self._await_news(), eager_start=False)
+                self._awaiting_news = self.hass.async_create_background_task(
+                    self._await_news(), f"{DOMAIN} config flow progress", eager_start=False
+                )
             return self.async_show_progress(
                 step_id="connect", progress_action=self._progress, progress_task=self._awaiting_news
             )
@@ -151,7 +153,6 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def _check(self, typed: dict[str, Any]) -> None:
         """Mend and check what was typed: fill `_data`, or `_errors` by field; abort if the meter is there already."""
-        route_b_id = password = ""
         try:
             route_b_id = parse_id(typed[CONF_ID])
         except MalformedIdError:
@@ -190,7 +191,6 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Begin the way to the first reading, in the background."""
         meter = SmartMeter(self._data[CONF_DEVICE], Credentials(self._data[CONF_ID], self._data[CONF_PASSWORD]))
         self._progress = _PROGRESS[SessionState.OPENING]
-        self._news.clear()
         # Not eagerly: a step that takes input must not end in "progress done", or it is given the input once more.
         self._connecting = self.hass.async_create_background_task(
             self._read_once(meter), f"{DOMAIN} config flow", eager_start=False

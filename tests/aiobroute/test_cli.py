@@ -226,7 +226,7 @@ def test_watch_prints_a_line_a_reading_and_closes_the_session_when_interrupted(t
         assert process.wait(DEADLINE_S) == 130
         assert process.stderr.read() == ""
         assert all({"time", "power_w", "import_kwh", "export_kwh"} <= set(line) for line in lines)
-        # The meter refuses whoever joins soon after an orderly end, so a new join within its pause tells of one.
+        # The port is free for the next one.
         assert broute("identify", "--port", port).returncode == 0
 
 

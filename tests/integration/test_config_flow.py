@@ -4,9 +4,11 @@ import asyncio
 from collections.abc import Callable
 from decimal import Decimal
 import errno
+import gc
 import logging
 from typing import Any
 from unittest.mock import patch
+import weakref
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD
@@ -68,6 +70,14 @@ async def test_entry_keeps_the_meter_when_the_flow_is_over(hass: HomeAssistant, 
 
     assert await hass.config_entries.async_unload(entry.entry_id)
     assert is_free(home)
+
+
+async def test_flow_is_forgotten_when_it_is_over(hass: HomeAssistant, home: SimulatedHome) -> None:
+    step = await submit(hass, await start_flow(hass))
+    flow = weakref.ref(hass.config_entries.flow._progress[step["flow_id"]])
+    await follow(hass, step)
+    gc.collect()
+    assert flow() is None
 
 
 async def test_what_was_typed_is_mended(hass: HomeAssistant, home: SimulatedHome) -> None:
@@ -338,12 +348,16 @@ async def test_meter_that_was_added_meanwhile(hass: HomeAssistant, home: Simulat
 
 
 @pytest.mark.parametrize("mute", [False, True])
-async def test_port_is_freed_when_home_assistant_stops(hass: HomeAssistant, home: SimulatedHome, *, mute: bool) -> None:
+async def test_port_is_freed_when_home_assistant_stops(
+    hass: HomeAssistant, home: SimulatedHome, caplog: pytest.LogCaptureFixture, *, mute: bool
+) -> None:
     home.meter.answer_s = (30.0, 30.0)
     await submit(hass, await start_flow(hass))
     await until(lambda: last_command(home) == "SKSENDTO")
     home.faults.module_mute = mute
     await hass.async_stop()
+    # Home Assistant has waited for it.
+    assert "still running" not in caplog.text
     assert is_free(home)
     assert mute or last_command(home) == "SKTERM"
 

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from simulator import ConstantLoad, SimulatedHome
+from simulator.skstack.reader import CommandReader
 from tests.simulator.peer import ADDRESS, OWN_ADDRESS, Peer, joined, send_command
 
 GET_POWER = bytes.fromhex("1081000105FF010288016201E700")
@@ -62,6 +63,7 @@ async def first_answer(home: SimulatedHome, command: str) -> bytes:
         ("BP35C2", f"SKADDNBR {ADDRESS} 1", b"FAIL ER06"),
         ("RS-WSUHA-P", "WUART 80", b"OK"),
         ("RS-WSUHA-P", "WUART 800", b"FAIL ER06"),
+        ("RS-WSUHA-P", "WUART ZZ", b"FAIL ER06"),
         ("BP35C2", "X" * 1000, b"FAIL ER09"),
     ],
 )
@@ -157,6 +159,7 @@ async def test_saved_registers_come_back_after_a_reset_only_with_auto_load() -> 
         assert (await peer.ask("SKSREG S2")).endswith(b"ESREG 21\r\nOK\r\n")
         await peer.ask("SKLOAD")
         assert (await peer.ask("SKSREG S2")).endswith(b"ESREG 31\r\nOK\r\n")
+        assert b"001D1290ABCDEF01 31 FFFF 0\r\n" in await peer.ask("SKINFO")
         await peer.ask("SKSREG SFF 1")
         await peer.ask("SKSAVE")
         await peer.ask("SKRESET")
@@ -250,6 +253,18 @@ async def test_garbage_is_bounded_and_forgotten_at_the_end_of_its_line() -> None
         peer.write(b"\r\n")
         await peer.settle(1)
         assert await peer.ask("SKVER") == b"EVER 1.5.2\r\nOK\r\n"
+
+
+def test_a_line_without_end_takes_no_more_room() -> None:
+    reader = CommandReader(send_words=7)
+    for _ in range(100):
+        reader.feed(b"x" * 1000)
+        assert reader.take() == (b"x" * 1000, None)
+    assert len(reader._line) <= 257
+    reader.feed(b"\r\n")
+    _, command = reader.take()
+    assert command is not None
+    assert command.broken
 
 
 async def test_a_command_is_answered_after_a_few_milliseconds_and_the_time_of_its_bytes() -> None:

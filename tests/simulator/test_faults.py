@@ -110,6 +110,16 @@ async def test_a_reset_under_us_leaves_a_module_that_knows_nothing() -> None:
         assert (await peer.ask("SKTERM", b"10\r\n")).endswith(b"FAIL ER10\r\n")
 
 
+async def test_a_reset_under_us_cuts_the_line_that_is_being_printed() -> None:
+    with SimulatedHome(echo=False) as home:
+        peer = await Peer.opened(home)
+        peer.write(b"SKINFO\r\n")
+        cut = await peer.settle(0.004 + (8 + 70) * 10 / 115_200)
+        home.module.reset()
+        assert len(cut) == 62
+        assert await peer.settle(1) == b""
+
+
 @pytest.mark.parametrize("error", [None, OSError("gone")])
 async def test_an_unplugged_module_loses_the_port_until_it_is_plugged_in_again(error: Exception | None) -> None:
     with SimulatedHome(echo=False) as home:

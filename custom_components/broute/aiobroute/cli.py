@@ -68,6 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     work: Work = options.work
     try:
+        options.credentials = None if work is _identify else _credentials()
         asyncio.run(_run(work, options))
     except BrouteError as err:
         code, advice = next((code, advice) for kind, code, advice in _OUTCOMES if isinstance(err, kind))
@@ -153,8 +154,7 @@ async def _identify(options: argparse.Namespace) -> None:
 
 
 async def _scan(options: argparse.Namespace) -> None:
-    credentials = _credentials()
-    session = Session(options.port, credentials)
+    session = Session(options.port, options.credentials)
     try:
         networks = await session.scan()
     finally:
@@ -166,7 +166,7 @@ async def _scan(options: argparse.Namespace) -> None:
             "channel": network.channel,
             "lqi": network.lqi,
             "rssi_dbm": network.rssi_dbm,
-            "ours": network.pairing_id == credentials.pairing_id,
+            "ours": network.pairing_id == options.credentials.pairing_id,
         }
         for network in networks
     ]
@@ -174,10 +174,9 @@ async def _scan(options: argparse.Namespace) -> None:
 
 
 async def _read(options: argparse.Namespace) -> None:
-    credentials = _credentials()
     loop = asyncio.get_running_loop()
     started = loop.time()
-    async with SmartMeter(options.port, credentials) as meter:
+    async with SmartMeter(options.port, options.credentials) as meter:
         await meter.joined()
         joined = loop.time()
         await meter.describe()
@@ -188,10 +187,9 @@ async def _read(options: argparse.Namespace) -> None:
 
 
 async def _watch(options: argparse.Namespace) -> None:
-    credentials = _credentials()
     loop = asyncio.get_running_loop()
     half_hours: list[HalfHour] = []
-    async with SmartMeter(options.port, credentials) as meter:
+    async with SmartMeter(options.port, options.credentials) as meter:
         meter.on_half_hour(half_hours.append)
         await meter.joined()
         await meter.describe()
@@ -201,6 +199,7 @@ async def _watch(options: argparse.Namespace) -> None:
                 reading = await meter.read()
             except BrouteError as err:
                 print(f"{err}. It is tried again.", file=sys.stderr, flush=True)
+                await asyncio.sleep(due - loop.time())
                 await _joined_again(meter)
                 continue
             fields: dict[str, Any] = {"time": datetime.now(JST).isoformat(timespec="seconds")}
@@ -225,9 +224,8 @@ async def _joined_again(meter: SmartMeter) -> None:
 
 
 async def _history(options: argparse.Namespace) -> None:
-    credentials = _credentials()
-    days: list[list[HalfHour]] = []
-    async with SmartMeter(options.port, credentials) as meter:
+    slots: dict[datetime, HalfHour] = {}
+    async with SmartMeter(options.port, options.credentials) as meter:
         await meter.joined()
         for days_back in range(options.days + 1):
             day = await meter.history(days_back)
@@ -235,15 +233,14 @@ async def _history(options: argparse.Namespace) -> None:
             if not kept:
                 break
             # What is still to come today is no part of the log; a gap within a day is.
-            days.append(day[: day.index(kept[-1]) + 1])
+            slots |= {slot.at: slot for slot in day[: day.index(kept[-1]) + 1]}
     rows = [
         {
             "start": slot.at.isoformat(),
             "import_kwh": _number(slot.import_kwh),
             "export_kwh": _number(slot.export_kwh),
         }
-        for day in reversed(days)
-        for slot in day
+        for _, slot in sorted(slots.items())
     ]
     _print_rows(rows, options)
 

@@ -49,7 +49,8 @@ class Conversation:
         """How strongly the meter was heard last; `None` while it was not heard."""
         self.renewed = asyncio.Event()
         """Not set from the end of the session's lifetime until the module has renewed it: nothing is sent."""
-        self.below_duty_limit = asyncio.Event()
+        self._barred = False
+        self._may_transmit = asyncio.Event()
         """Not set while the module may not transmit (protocol 3.10): nothing is sent."""
         self._on_trouble = on_trouble
         self._link: Link | None = None
@@ -73,14 +74,25 @@ class Conversation:
         self._joined = True
         self._silent_requests = 0
         self.rssi_dbm = self._meter.rssi_dbm if self._meter else None
-        self._open_gates()
+        self.renewed.set()
+        self.bar_transmission(barred=self._barred)
+
+    def bar_transmission(self, *, barred: bool) -> None:
+        """Send nothing while the module is above its limit of transmission time."""
+        self._barred = barred
+        if barred:
+            self._may_transmit.clear()
+        else:
+            self._may_transmit.set()
 
     def end(self, failure: BrouteError) -> None:
         """Stop talking: whoever waits gets `failure`."""
         self._joined = False
         self._meter = None
         self._link = None
-        self._open_gates()
+        # Whoever waits at a gate finds out behind it.
+        self.renewed.set()
+        self._may_transmit.set()
         if self._pending and not self._pending.answer.done():
             self._pending.answer.set_exception(failure)
             self._pending.answer.exception()  # a request that is still being sent does not look at it
@@ -155,10 +167,9 @@ class Conversation:
         try:
             async with asyncio.timeout(GATE_LIMIT_S):
                 await asyncio.sleep(self._next_send_at - loop.time())
-                # A session that ends meanwhile opens both gates.
-                while not (self.renewed.is_set() and self.below_duty_limit.is_set()):
+                while not self._gates_are_open:
                     await self.renewed.wait()
-                    await self.below_duty_limit.wait()
+                    await self._may_transmit.wait()
         except TimeoutError:
             raise NotSentError("The module may not transmit now, by its limit of transmission time") from None
         if self._link is None or not self._joined:
@@ -166,9 +177,9 @@ class Conversation:
         self._next_send_at = loop.time() + SPACING_S
         return self._link
 
-    def _open_gates(self) -> None:
-        self.renewed.set()
-        self.below_duty_limit.set()
+    @property
+    def _gates_are_open(self) -> bool:
+        return self.renewed.is_set() and self._may_transmit.is_set()
 
     # What comes from the link.
 
@@ -207,7 +218,8 @@ class Conversation:
         if (frame.deoj.class_group, frame.deoj.class_code) not in _OUR_CLASSES:
             _LOGGER.debug("Dropped a notification to an object that we do not have")
             return
-        if frame.esv is Esv.INFC and self._link:
+        # Where nothing may be sent now, the meter repeats it.
+        if frame.esv is Esv.INFC and self._link and self._gates_are_open:
             task = asyncio.create_task(self._confirm(self._link, frame))
             self._confirmations.add(task)
             task.add_done_callback(self._confirmations.discard)

@@ -25,6 +25,7 @@ from .session import Session, SessionState
 _LOGGER = logging.getLogger(__name__)
 
 CLOCK_AGE_LIMIT_S = 3600.0
+CLOCK_RESOLUTION = timedelta(minutes=1)
 MIDNIGHT_MARGIN = timedelta(minutes=5)
 """The days of the history are counted from the meter's date: it is not asked for while that may change."""
 
@@ -204,6 +205,9 @@ class SmartMeter:
         verify = self._constants_are_remembered
         answers = await self._properties.get(_DESCRIPTION)
         get_map = answers.required(super_class.GET_MAP)
+        if refused := [epc for epc in _DESCRIPTION if epc in get_map and not answers.has_data(epc)]:
+            # What the map names may only have been too much at once.
+            answers |= await self._properties.get(refused)
         if self._scale is None or verify:
             scale = await self._properties.get([epc for epc in _SCALE if epc in get_map])
             self._scale = _scale_of(scale, get_map)
@@ -254,16 +258,23 @@ class SmartMeter:
         """
         async with self._history:
             constants = self.constants or await self.describe()
-            today = await self._steady_clock()
-            chosen = await self._session.conversation.request(
-                Esv.SET_C, (Property(smart_meter.HISTORY_DAY.epc, smart_meter.encode_day(days_back)),)
-            )
-            if chosen.esv is not Esv.SET_RES:
-                raise PropertyRefusedError(f"The meter does not give the history of {days_back} days ago")
-            imports = await self._day(smart_meter.NORMAL_DAY_HISTORY, days_back, constants.scale)
-            exports: Sequence[Decimal | None] = [None] * len(imports)
-            if smart_meter.REVERSE_DAY_HISTORY.epc in constants.get_map:
-                exports = await self._day(smart_meter.REVERSE_DAY_HISTORY, days_back, constants.scale)
+            while True:
+                today = await self._steady_clock()
+                day = await self._log_of(days_back, today, constants)
+                # The days are counted back from the meter's date: it must still be the one that they are labelled with.
+                if (await self._read_clock() + CLOCK_RESOLUTION).date() == today.date():
+                    return day
+
+    async def _log_of(self, days_back: int, today: datetime, constants: Constants) -> list[HalfHour]:
+        chosen = await self._session.conversation.request(
+            Esv.SET_C, (Property(smart_meter.HISTORY_DAY.epc, smart_meter.encode_day(days_back)),)
+        )
+        if chosen.esv is not Esv.SET_RES:
+            raise PropertyRefusedError(f"The meter does not give the history of {days_back} days ago")
+        imports = await self._day(smart_meter.NORMAL_DAY_HISTORY, days_back, constants.scale)
+        exports: Sequence[Decimal | None] = [None] * len(imports)
+        if smart_meter.REVERSE_DAY_HISTORY.epc in constants.get_map:
+            exports = await self._day(smart_meter.REVERSE_DAY_HISTORY, days_back, constants.scale)
         midnight = (today - timedelta(days=days_back)).replace(hour=0, minute=0)
         return [
             HalfHour(at=midnight + slot * timedelta(minutes=30), import_kwh=imported, export_kwh=exported)
@@ -312,11 +323,11 @@ class SmartMeter:
 
     async def _learn_scale(self, answers: Answers) -> Scale | None:
         """Take the scale from the first reading; a coefficient that was refused may be absent, which the map proves."""
-        if not answers.has(smart_meter.COEFFICIENT):
-            return (await self.describe()).scale
         try:
+            if not answers.has_data(smart_meter.COEFFICIENT.epc):
+                return (await self.describe()).scale
             return _scale_of(answers, frozenset(_SCALE))
-        except PropertyError as err:
+        except BrouteError as err:
             _LOGGER.debug("There is no energy yet: %s", err)
             return None
 
@@ -333,7 +344,7 @@ class SmartMeter:
 
     def _take_notification(self, frame: Frame) -> None:
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
-        if answers.has(smart_meter.NORMAL_FIXED_TIME) and (half_hour := self.half_hour(answers)):
+        if answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) and (half_hour := self.half_hour(answers)):
             for listener in tuple(self._half_hour_listeners):
                 listener(half_hour)
 

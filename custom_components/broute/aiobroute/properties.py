@@ -5,7 +5,6 @@ Above: `SmartMeter`. Below: the conversation, for one request at a time.
 
 from collections.abc import Mapping, Sequence
 import logging
-from typing import Any
 
 from .conversation import REPEATS, Conversation
 from .echonet.frame import Esv, Property
@@ -17,6 +16,8 @@ _LOGGER = logging.getLogger(__name__)
 
 REPEATS_OF_SEVERAL = 1
 """A request of several properties that stays unanswered is soon made smaller instead."""
+LIMITS_SEEN = 2
+"""So often in a row must a request turn out too large before smaller ones are made for good: once may be the radio."""
 
 
 class Answers:
@@ -26,9 +27,13 @@ class Answers:
         self._edts = edts
         self.errors: dict[int, PropertyError] = {}
 
-    def has(self, codec: PropertyCodec[Any]) -> bool:
+    def __or__(self, other: Answers) -> Answers:
+        """Return the data of both."""
+        return Answers({**self._edts, **other._edts})
+
+    def has_data(self, epc: int) -> bool:
         """Tell whether there are data of a property at all."""
-        return bool(self._edts.get(codec.epc))
+        return bool(self._edts.get(epc))
 
     def value[T](self, codec: PropertyCodec[T]) -> T | None:
         """Return a property's value; `None` for no data, or with an entry in `errors`."""
@@ -57,6 +62,8 @@ class PropertyReader:
         """How many properties this meter answers in one request."""
         self._conversation = conversation
         self._refused: set[int] = set()
+        self._largest_answered = max_properties
+        self._limits_seen: list[int] = []
 
     async def get(self, epcs: Sequence[int]) -> Answers:
         """Get properties.
@@ -66,8 +73,22 @@ class PropertyReader:
         """
         edts: dict[int, bytes] = {}
         for start in range(0, len(epcs), self.max_properties):
-            edts |= await self._get_together(epcs[start : start + self.max_properties])
+            edts |= await self._get_chunk(epcs[start : start + self.max_properties])
         return Answers(edts)
+
+    async def _get_chunk(self, epcs: Sequence[int]) -> dict[int, bytes]:
+        """Get what should fit in one request; that it does not is remembered when it is seen twice in a row."""
+        self._largest_answered = len(epcs)
+        edts = await self._get_together(epcs)
+        if self._largest_answered < len(epcs):
+            self._limits_seen.append(self._largest_answered)
+            if len(self._limits_seen) == LIMITS_SEEN:
+                self.max_properties = max(self._limits_seen)
+                self._limits_seen.clear()
+                _LOGGER.debug("This meter is asked for %d properties at once from now on", self.max_properties)
+        elif len(epcs) == self.max_properties:
+            self._limits_seen.clear()
+        return edts
 
     async def _get_together(self, epcs: Sequence[int]) -> dict[int, bytes]:
         """Get properties in one request, and in smaller ones when the meter is silent or refuses."""
@@ -88,12 +109,13 @@ class PropertyReader:
         if len(epcs) == 1:
             self._refused.add(epcs[0])
             return edts
-        if len(missing) == len(epcs):
+        answered = sum(bool(edts[epc]) for epc in epcs)
+        if not answered:
             return await self._get_halved(epcs)
         # A meter that is asked for too much at once gives the first ones and refuses the rest.
         rest = await self._get_together(missing)
         if any(rest.values()):
-            self._limit(len(epcs) - len(missing))
+            self._limit(answered)
         return edts | rest
 
     async def _get_halved(self, epcs: Sequence[int]) -> dict[int, bytes]:
@@ -105,6 +127,4 @@ class PropertyReader:
         return edts
 
     def _limit(self, properties: int) -> None:
-        if properties < self.max_properties:
-            self.max_properties = properties
-            _LOGGER.debug("This meter is asked for %d properties at once from now on", properties)
+        self._largest_answered = min(self._largest_answered, properties)

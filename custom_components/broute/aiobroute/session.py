@@ -13,7 +13,7 @@ import random
 from .conversation import Conversation
 from .credentials import Credentials
 from .echonet import node_profile
-from .echonet.frame import NODE_PROFILE, Eoj, Esv, Frame, Property
+from .echonet.frame import NODE_PROFILE, SMART_METER, Eoj, Esv, Frame, Property
 from .exceptions import (
     BrouteError,
     ClosedError,
@@ -93,7 +93,11 @@ class Session:
         """What is said to the meter while it is joined."""
         self.conversation.on_notification(self._take_notification)
         self._link: Link | None = None
+        self._opened = False
+        self._closing = False
         self._keeper: asyncio.Task[None] | None = None
+        self._since_joined: list[LinkEvent] = []
+        """What the module reported behind the news that the meter is joined, until that news has been taken."""
         self._state_listeners: list[StateListener] = []
         self._lost: asyncio.Event = asyncio.Event()
         self._renewal_deadline: asyncio.TimerHandle | None = None
@@ -111,8 +115,9 @@ class Session:
             PortError: the port cannot be opened.
             NotAModuleError: there is no Wi-SUN module behind it.
         """
-        if self._keeper:
+        if self._opened:
             raise ClosedError("A session is opened once")
+        self._opened = True
         self._become(SessionState.OPENING)
         try:
             await self._open_link()
@@ -137,13 +142,14 @@ class Session:
 
     async def close(self) -> None:
         """End the session with the meter and close the port, within seconds. Nothing survives it."""
-        if self._keeper:
-            self._keeper.cancel()
-            await asyncio.gather(self._keeper, return_exceptions=True)
+        self._closing = True
         was_joined = self.state is SessionState.JOINED
         self._abandon(ClosedError("The session was closed"))
         self._become(SessionState.CLOSED)
         try:
+            if self._keeper:
+                self._keeper.cancel()
+                await asyncio.wait((self._keeper,))
             if was_joined and self._link:
                 async with asyncio.timeout(LEAVE_LIMIT_S):
                     await self._link.leave()
@@ -166,8 +172,9 @@ class Session:
 
         The session is not set up by this, and must not be open.
         """
-        if self._keeper:
+        if self._opened:
             raise ClosedError("A session that is set up makes its own scans")
+        self._opened = True
         link = await self._open_link()
         await link.prepare(self._credentials)
         for duration in SCAN_DURATIONS:
@@ -187,19 +194,21 @@ class Session:
                 continue
             try:
                 self.instances = frozenset(node_profile.INSTANCE_LIST_NOTIFICATION.decode(prop.edt))
+                if SMART_METER not in self.instances:
+                    _LOGGER.warning("What was joined does not say that it is a smart meter")
             except PropertyError as err:
                 _LOGGER.debug("Dropped an instance list: %s", err)
 
     def _take_event(self, event: LinkEvent) -> None:
         match event:
             case LinkEvent.DUTY_LIMIT_REACHED:
-                self.conversation.below_duty_limit.clear()
+                self.conversation.bar_transmission(barred=True)
             case LinkEvent.DUTY_LIMIT_LIFTED:
-                self.conversation.below_duty_limit.set()
+                self.conversation.bar_transmission(barred=False)
             case LinkEvent.LOST:
-                self._lose("the port is gone")
+                self._lose("the port is gone", PortError("The port was lost"))
             case _ if self.state is not SessionState.JOINED:
-                pass  # the attempt that is under way sees it
+                self._since_joined = [] if event is LinkEvent.JOINED else [*self._since_joined, event]
             case LinkEvent.EXPIRED:
                 self._await_renewal()
             case LinkEvent.JOINED:
@@ -264,6 +273,7 @@ class Session:
             self._become(SessionState.OPENING)
             link = await self._open_link()
         await link.prepare(self._credentials)
+        self.conversation.bar_transmission(barred=False)  # the module was reset
         if self.network:
             try:
                 await self._join(link, self.network)
@@ -300,10 +310,13 @@ class Session:
         self.instances = None
         self.network = network
         self.conversation.listen_to(link, network)
+        self._since_joined = []
         await link.join(network)
         self.failure = None
         self.conversation.begin()
         self._become(SessionState.JOINED)
+        for event in self._since_joined:
+            self._take_event(event)
 
     async def _watch(self) -> None:
         """Wait until the session is lost; see to the instance list meanwhile."""
@@ -325,6 +338,9 @@ class Session:
 
     async def _open_link(self) -> Link:
         link = await identify(self._opener, self._url)
+        if self._closing:
+            await link.close()
+            raise ClosedError("The session was closed while it was opened")
         link.listen(LinkListener(on_datagram=self.conversation.take, on_event=self._take_event))
         self._link = link
         return link
@@ -334,12 +350,12 @@ class Session:
         if link:
             await link.close()
 
-    def _lose(self, why: str) -> None:
+    def _lose(self, why: str, failure: BrouteError | None = None) -> None:
         """Note that the session is gone; the keeper sets it up again."""
         self._lost.set()
         if self.state is SessionState.JOINED:
             _LOGGER.debug("The session is lost: %s", why)
-            self._abandon(NotJoinedError("The session with the meter was lost"))
+            self._abandon(failure or NotJoinedError("The session with the meter was lost"))
             self._become(SessionState.WAITING)
 
     def _abandon(self, failure: BrouteError) -> None:

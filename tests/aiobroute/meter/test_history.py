@@ -78,3 +78,19 @@ async def test_the_clock_is_read_once_an_hour() -> None:
         await asyncio.sleep(3600)
         await meter.history(1)
         assert sum(0x97 in answer.epcs for answer in home.meter.answers) == 2
+
+
+async def test_a_day_that_was_read_across_midnight_is_read_again() -> None:
+    start = datetime(2026, 11, 21, 23, 54, 10, tzinfo=JST)
+    async with joined(start=start, registers=Registers(load=ConstantLoad(1000))) as (meter, home):
+        await meter.describe()
+        # The clock and the day in time, and then, with polls in between, the log over midnight.
+        home.faults.late_answers.extend([0.0, 0.0, *[55.0] * 7])
+        log = asyncio.create_task(meter.history(1))
+        await asyncio.sleep(12)
+        await asyncio.gather(*(meter.read() for _ in range(5)))
+        day = await log
+        assert not home.faults.late_answers
+        assert day[0].at.date() == home.clock.now().date() - timedelta(days=1)
+        for half_hour in day:
+            assert half_hour.import_kwh == home.truth(half_hour.at).import_kwh

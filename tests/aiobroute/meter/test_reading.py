@@ -238,3 +238,14 @@ async def test_the_power_alone_is_not_worth_a_whole_reading_of_tomorrow() -> Non
         assert first.import_kwh is not None
         assert second.import_kwh is not None
         assert Decimal(0) <= second.import_kwh - first.import_kwh < 100
+
+
+async def test_a_meter_whose_description_stays_unanswered_is_read_all_the_same() -> None:
+    async with joined(model=OKINAWA) as (meter, home):
+        read = home.meter.object.read
+        home.meter.object.read = lambda epc: None if epc == 0x9F else read(epc)  # type: ignore[method-assign]
+        reading = await meter.read()
+        truth = home.meter.answers[0].truth
+        assert (reading.power_w, reading.current_r_a) == (truth.power_w, truth.current_r_a)
+        assert reading.import_kwh is None
+        assert 0xE0 in reading.errors

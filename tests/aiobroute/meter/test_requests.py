@@ -35,8 +35,8 @@ async def test_a_meter_that_answers_fewer_properties_is_read_and_that_is_remembe
         home.faults.property_limit = limit
         home.faults.over_limit = over_limit
         await meter.read()
-        constants = await meter.describe()
-        assert constants.max_properties <= max(limit, 1)
+        assert (await meter.describe()).serial_number == home.meter.model.serial
+        await meter.read()
         home.meter.answers.clear()
         reading = await meter.read()
         truths = [answer.truth for answer in home.meter.answers]
@@ -183,3 +183,31 @@ async def test_a_request_that_is_given_up_when_its_session_ends_leaves_no_error_
         del reading
         gc.collect()
         assert problems == []
+
+
+async def test_a_notification_is_not_confirmed_while_nothing_may_be_sent() -> None:
+    async with joined() as (_, home):
+        home.meter.notices.confirmed = True
+        home.module.radio.duty_limited = True
+        await asyncio.sleep(0.1)
+        home.meter.notices.announce(0xEA, 0xEB)
+        await asyncio.sleep(10)
+        assert not home.meter.notices.confirmations
+        # The meter repeats it.
+        home.module.radio.duty_limited = False
+        await asyncio.sleep(30)
+        assert len(home.meter.notices.confirmations) == 1
+
+
+@pytest.mark.parametrize("over_limit", OverLimit)
+async def test_a_meter_that_refused_many_properties_once_is_asked_for_as_many_again(over_limit: OverLimit) -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.faults.property_limit = 1
+        home.faults.over_limit = over_limit
+        await meter.read()
+        home.faults.property_limit = None
+        for _ in range(2):
+            home.meter.answers.clear()
+            await meter.read()
+            assert [epcs for epcs in requests(home) if 0xE7 in epcs] == [(0xE7, 0xE8, 0xE0, 0xE3)]

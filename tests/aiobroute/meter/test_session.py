@@ -6,11 +6,13 @@ from collections.abc import Callable
 import pytest
 
 from custom_components.broute.aiobroute import (
+    ClosedError,
     Credentials,
     CredentialsRefusedError,
     MeterNotFoundError,
     NotAModuleError,
     PortBusyError,
+    PortError,
     PortMissingError,
     SessionState,
     SmartMeter,
@@ -18,7 +20,7 @@ from custom_components.broute.aiobroute import (
 from custom_components.broute.aiobroute.echonet.frame import SMART_METER
 from custom_components.broute.aiobroute.link.skstack.commands import scan_time_s
 from custom_components.broute.aiobroute.session import Session
-from simulator import ID, PASSWORD, PRODUCTS, Pan, SimulatedHome
+from simulator import ID, PASSWORD, PRODUCTS, Pan, SimulatedHome, link_local
 
 from .stage import CREDENTIALS, client, joined, last_answer
 
@@ -314,3 +316,78 @@ async def test_a_surprise_below_does_not_end_the_session_for_ever(caplog: pytest
         meter._session._opener = opener
         await asyncio.sleep(120)
         assert meter.state == "joined"
+
+
+@pytest.mark.parametrize("turns", range(1, 12))
+async def test_closing_that_is_cancelled_leaves_nothing_that_holds_the_port(turns: int) -> None:
+    with SimulatedHome() as home:
+        tasks = asyncio.all_tasks()
+        meter = client(home)
+        await meter.open()
+        await meter.joined()
+        closing = asyncio.create_task(meter.close())
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait((closing,))
+        await asyncio.sleep(20)
+        assert meter.state is SessionState.CLOSED
+        assert asyncio.all_tasks() == tasks
+        async with client(home):
+            pass
+
+
+@pytest.mark.parametrize("delay", [0.0, 0.01, 0.02])
+async def test_closing_while_it_is_opened_closes(delay: float) -> None:
+    with SimulatedHome() as home:
+        meter = client(home)
+        opening = asyncio.create_task(meter.open())
+        await asyncio.sleep(delay)
+        await meter.close()
+        with pytest.raises(ClosedError):
+            await opening
+        await asyncio.sleep(60)
+        assert meter.state is SessionState.CLOSED
+        async with client(home):
+            pass
+
+
+async def test_a_session_is_opened_once() -> None:
+    with SimulatedHome() as home:
+        meter = client(home)
+        opening = asyncio.create_task(meter.open())
+        await asyncio.sleep(0)
+        with pytest.raises(ClosedError):
+            await meter.open()
+        await opening
+        await meter.close()
+
+
+async def test_a_session_that_ends_with_the_news_of_its_beginning_is_set_up_again() -> None:
+    with SimulatedHome() as home:
+        states: list[SessionState] = []
+        meter = client(home)
+        meter.on_state(states.append)
+        address = link_local(home.meter.pan.mac)
+        joined_ = home.module.joined
+
+        def joined_and_ended(peer: bytes) -> None:
+            home.module.joined = joined_  # type: ignore[method-assign]
+            joined_(peer)
+            home.module.ended_by_peer(address)
+
+        home.module.joined = joined_and_ended  # type: ignore[assignment,method-assign]
+        async with meter:
+            await asyncio.sleep(120)
+            assert states.count(SessionState.JOINED) == 2
+            assert meter.state is SessionState.JOINED
+
+
+async def test_a_lost_port_is_the_reason_that_is_told() -> None:
+    async with joined() as (meter, home):
+        failures: list[object] = []
+        meter.on_state(lambda state: failures.append(meter.failure) if state is SessionState.WAITING else None)
+        home.module.port.unplug()
+        await asyncio.sleep(1)
+        assert failures
+        assert all(isinstance(failure, PortError) for failure in failures)

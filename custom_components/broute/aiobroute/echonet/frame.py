@@ -87,7 +87,7 @@ class Property:
     """An EPC and its EDT; an empty EDT is a PDC of 0."""
 
     epc: int
-    edt: bytes = b""
+    edt: bytes = field(default=b"", repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,6 +6,7 @@ Above: `identify()` and the drivers. Below: serialx, or what a caller passes in 
 import asyncio
 from collections.abc import Callable
 import errno
+import logging
 from typing import Protocol, Self
 
 import serialx
@@ -21,6 +22,12 @@ _MISSING = frozenset(
     {errno.ENOENT, errno.ENODEV, errno.ENXIO, errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH}
 )
 _BUSY = frozenset({errno.EBUSY, errno.EAGAIN})
+
+
+# serialx logs every byte, the ID and the password among them, wherever everything is logged at debug level.
+_SERIALX_LOGGER = logging.getLogger("serialx")
+if _SERIALX_LOGGER.level == logging.NOTSET:
+    _SERIALX_LOGGER.setLevel(logging.INFO)
 
 
 class PortOpener(Protocol):
