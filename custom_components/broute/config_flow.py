@@ -1,12 +1,20 @@
 """Adding a meter: a form, then the whole way to its first reading, with everything that can go wrong told by name."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any, Final, override
 
 from homeassistant.components import usb
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
-from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD, CONF_SCAN_INTERVAL, UnitOfTime
-from homeassistant.core import callback
+from homeassistant.const import (
+    CONF_DEVICE,
+    CONF_ID,
+    CONF_PASSWORD,
+    CONF_SCAN_INTERVAL,
+    EVENT_HOMEASSISTANT_STOP,
+    UnitOfTime,
+)
+from homeassistant.core import Event, callback
 from homeassistant.helpers.selector import (
     NumberSelector,
     NumberSelectorConfig,
@@ -96,7 +104,8 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         self._errors: dict[str, str] = {}
         self._data: dict[str, str] = {}
         self._connecting: asyncio.Task[None] | None = None
-        self._keeping: asyncio.TimerHandle | None = None
+        self._removed = False
+        self._stop_keeping: list[Callable[[], None]] = []
         self._progress = ""
         self._news = asyncio.Event()
         self._awaiting_news: asyncio.Task[None] | None = None
@@ -115,7 +124,8 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
             self._typed = {key: user_input[key] for key in (CONF_DEVICE, CONF_ID)}
             self._errors = {}
             await self._check(user_input)
-            if not self._errors:
+            # The user may have given up meanwhile.
+            if not self._errors and not self._removed:
                 self._connect()
                 return await self.async_step_connect()
         return self.async_show_form(
@@ -147,6 +157,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
     @override
     def async_remove(self) -> None:
         """Free the port, unless the entry has the meter now."""
+        self._removed = True
         if self._connecting:
             self._connecting.cancel()
         self._let_go()
@@ -168,7 +179,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         await self.async_set_unique_id(unique_id, raise_on_progress=False)
         self._abort_if_unique_id_configured()
         device = await self._stable_path(typed[CONF_DEVICE])
-        if any(entry.data[CONF_DEVICE] == device for entry in self._async_current_entries()):
+        if any(entry.data[CONF_DEVICE] == device and not entry.disabled_by for entry in self._async_current_entries()):
             self._errors[CONF_DEVICE] = "port_in_use"
         self._data = {
             CONF_DEVICE: device,
@@ -219,14 +230,22 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
                 # In a task of its own: Home Assistant, when it stops, does not wait for one that it has cancelled.
                 await asyncio.shield(self.hass.async_create_task(meter.close()))
         if reading:
-            self.hass.data.setdefault(JOINED_METERS, {})[self.flow_id] = JoinedMeter(self.unique_id, meter, reading)
-            self._keeping = self.hass.loop.call_later(KEEP_JOINED_S, self._let_go)
+            self._keep(JoinedMeter(self.unique_id, meter, reading))
 
     @callback
-    def _let_go(self) -> None:
+    def _keep(self, joined: JoinedMeter) -> None:
+        """Keep a meter joined for the entry, but not for ever."""
+        self.hass.data.setdefault(JOINED_METERS, {})[self.flow_id] = joined
+        self._stop_keeping = [
+            self.hass.loop.call_later(KEEP_JOINED_S, self._let_go).cancel,
+            self.hass.bus.async_listen(EVENT_HOMEASSISTANT_STOP, self._let_go),
+        ]
+
+    @callback
+    def _let_go(self, _: Event | None = None) -> None:
         """Close the meter that was joined, if no entry has taken it over."""
-        if self._keeping:
-            self._keeping.cancel()
+        while self._stop_keeping:
+            self._stop_keeping.pop()()
         if joined := self.hass.data.get(JOINED_METERS, {}).pop(self.flow_id, None):
             self.hass.async_create_task(joined.meter.close())
 

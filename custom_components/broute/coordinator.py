@@ -1,4 +1,4 @@
-"""The one place that asks the meter, and the only one that knows what its client can report.
+"""The one place that asks the meter, and the one that turns what its client reports into words.
 
 Above: the entities. Below: `aiobroute.SmartMeter`, which finds the meter, joins it, and joins it again by itself.
 """
@@ -28,7 +28,6 @@ from .aiobroute import (
     PortBusyError,
     PortError,
     PortMissingError,
-    PropertyError,
     Reading,
     SessionState,
     SmartMeter,
@@ -134,6 +133,9 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
 
     @override
     async def _async_update_data(self) -> Reading | None:
+        if self.meter.state is not SessionState.JOINED and self.meter.failure:
+            # A poll that was due when the session was lost.
+            raise self._failure(self.meter.failure)
         try:
             reading = await self.meter.read()
         except BrouteError as err:
@@ -170,17 +172,13 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     async def _begin(self) -> None:
         """Read the meter as soon as it is joined, and then learn what it is."""
         await self.async_refresh()
-        while True:
+        # The first reading may have needed it already.
+        while not (constants := self.meter.constants) or not self.meter.is_described:
             try:
-                constants = await self.meter.describe()
-            except PropertyError as err:
-                LOGGER.debug("The meter does not say what it is: %s", err)
-                return
+                await self.meter.describe()
             except BrouteError as err:
                 LOGGER.debug("It is not known yet what meter this is: %s", err)
                 await asyncio.sleep(DESCRIBE_RETRY_S)
-            else:
-                break
         self._register_device(constants)
         if constants.measures_export and self.data and self.data.export_kwh is None:
             # It was not asked for: that the meter counts it is known only now.

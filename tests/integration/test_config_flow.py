@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from decimal import Decimal
 import errno
 import gc
@@ -10,7 +11,7 @@ from typing import Any
 from unittest.mock import patch
 import weakref
 
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import ConfigEntryDisabler, ConfigEntryState
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
@@ -360,6 +361,38 @@ async def test_port_is_freed_when_home_assistant_stops(
     assert "still running" not in caplog.text
     assert is_free(home)
     assert mute or last_command(home) == "SKTERM"
+
+
+async def test_meter_that_is_kept_joined_is_left_when_home_assistant_stops(
+    hass: HomeAssistant, home: SimulatedHome
+) -> None:
+    await submit(hass, await start_flow(hass))
+    await until(lambda: hass.data.get(JOINED_METERS))
+    await hass.async_stop()
+    assert is_free(home)
+    assert home.meter.paa.session is None
+
+
+async def test_flow_that_is_given_up_while_it_is_checked_opens_no_port(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome
+) -> None:
+    step = await start_flow(hass)
+
+    def give_up(device: str) -> str:
+        hass.loop.call_soon_threadsafe(hass.config_entries.flow.async_abort, step["flow_id"])
+        return device
+
+    with patch("homeassistant.components.usb.get_serial_by_id", side_effect=give_up), suppress(UnknownFlow):
+        await submit(hass, step)
+    await asyncio.sleep(60)
+    assert ports.opened == []
+
+
+async def test_port_of_a_disabled_entry_can_be_used(hass: HomeAssistant, home: SimulatedHome) -> None:
+    disabled = add_entry(hass, "another", PORT)
+    await hass.config_entries.async_set_disabled_by(disabled.entry_id, ConfigEntryDisabler.USER)
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert step["type"] is FlowResultType.CREATE_ENTRY
 
 
 async def test_local_port_gets_a_name_that_stays(hass: HomeAssistant, ports: Ports) -> None:

@@ -253,17 +253,25 @@ async def test_device_of_a_meter_that_says_less(hass: HomeAssistant, ports: Port
     assert device.serial_number is None
 
 
-async def test_meter_that_does_not_say_what_it_is_is_read_all_the_same(
-    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry
+async def test_meter_that_does_not_say_what_it_is_is_read_all_the_same_and_asked_again(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
-    home = ports.plug_in(model=replace(RELEASE_F, readable=RELEASE_F.readable - {0x9F}))
+    read = home.meter.object.read
+    home.meter.object.read = lambda epc: None if epc == 0x9F else read(epc)  # type: ignore[method-assign]
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: has_value(hass, "power"))
-    await until(lambda: is_described(entry))
-    answers = len(home.meter.answers)
-    await until(lambda: len(home.meter.answers) > answers + 2)
+    await asyncio.sleep(100)
     await assert_true(hass, home, "power", "import_energy")
     assert sensor_id(hass, "export_energy") is None
+    home.meter.object.read = read  # type: ignore[method-assign]
+    await until(lambda: has_value(hass, "export_energy"), 400)
+
+
+async def test_meter_is_described_once_a_session(hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry) -> None:
+    """The first reading of a meter without coefficient has to ask for its property map already."""
+    home = ports.plug_in(model=OKINAWA)
+    await set_up(hass, entry)
+    assert sum(0x9F in answer.epcs for answer in home.meter.answers) == 1
 
 
 async def test_names_in_japanese(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:

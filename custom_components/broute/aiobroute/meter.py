@@ -82,6 +82,8 @@ class SmartMeter:
         self._session = Session(url, credentials, network=network, opener=opener, randomness=randomness)
         self.constants = constants
         """What is known of the meter; `None` before `describe()`."""
+        self.is_described = False
+        """Whether `describe()` has read the constants since the meter was joined."""
         self._constants_are_remembered = constants is not None
         self._scale = constants.scale if constants else None
         self._properties = PropertyReader(
@@ -228,6 +230,7 @@ class SmartMeter:
         self.constants = constants
         self._constants_are_remembered = False
         self._properties.readable = get_map
+        self.is_described = True
         return constants
 
     def half_hour(self, answers: Answers) -> HalfHour | None:
@@ -335,6 +338,8 @@ class SmartMeter:
 
     def _take_state(self, state: SessionState) -> None:
         network = self._session.network
+        if state is SessionState.JOINED:
+            self.is_described = False
         if state is SessionState.JOINED and self.constants and network and network.mac != self.constants.mac:
             _LOGGER.info("Another meter answers to this ID than before")
             self.constants = None
