@@ -378,8 +378,11 @@ async def test_flow_that_is_given_up_while_it_is_checked_opens_no_port(
 ) -> None:
     step = await start_flow(hass)
 
+    async def abort() -> None:
+        hass.config_entries.flow.async_abort(step["flow_id"])
+
     def give_up(device: str) -> str:
-        hass.loop.call_soon_threadsafe(hass.config_entries.flow.async_abort, step["flow_id"])
+        asyncio.run_coroutine_threadsafe(abort(), hass.loop).result()
         return device
 
     with patch("homeassistant.components.usb.get_serial_by_id", side_effect=give_up), suppress(UnknownFlow):
