@@ -378,11 +378,8 @@ async def test_flow_that_is_given_up_while_it_is_checked_opens_no_port(
 ) -> None:
     step = await start_flow(hass)
 
-    async def abort() -> None:
-        hass.config_entries.flow.async_abort(step["flow_id"])
-
     def give_up(device: str) -> str:
-        asyncio.run_coroutine_threadsafe(abort(), hass.loop).result()
+        hass.config_entries.flow.async_abort(step["flow_id"])
         return device
 
     with patch("homeassistant.components.usb.get_serial_by_id", side_effect=give_up), suppress(UnknownFlow):
