@@ -1,40 +1,21 @@
 """The command line as a person runs it: a process, a real pty, a simulated module behind it."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from itertools import pairwise
 import json
 import os
 from pathlib import Path
 import signal
 import subprocess
-import sys
 import time
 from typing import Any
 
 import pytest
 
-TOP = Path(__file__).parents[2]
-ID = "00112233445566778899AABBCCDDEEFF"
-PASSWORD = "0123456789AB"
+from tests.aiobroute.served import ID, PASSWORD, TOP, simulator
+
 DEADLINE_S = 60
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
-
-
-@contextmanager
-def simulator(tmp_path: Path, *options: str) -> Iterator[Path]:
-    """Serve a simulated module at `port` in the folder, with what was true at each answer in `truth`."""
-    with subprocess.Popen(
-        [sys.executable, "-m", "simulator", "--pty", tmp_path / "port", "--truth-log", tmp_path / "truth", *options],
-        cwd=TOP,
-        stdout=subprocess.PIPE,
-        text=True,
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline()
-        yield tmp_path / "port"
-        process.terminate()
 
 
 def broute(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:

@@ -389,8 +389,8 @@ NODE_TABLE: dict[int, list[tuple[str, object]]] = {
     0x9E: MAPS,
     0x9F: MAPS,
     0xBF: [("8001", b"\x80\x01")],
-    0xD3: [("000001", 1), ("FFFFFF", 0xFFFFFF)],
-    0xD4: [("0002", 2), ("FFFF", 0xFFFF)],
+    0xD3: [("000000", 0), ("000001", 1), ("FFFFFF", 0xFFFFFF)],
+    0xD4: [("0000", 0), ("0002", 2), ("FFFF", 0xFFFF)],
     0xD5: INSTANCES,
     0xD6: INSTANCES,
     0xD7: [

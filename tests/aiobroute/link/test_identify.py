@@ -3,12 +3,13 @@
 import asyncio
 from collections.abc import Callable
 import errno
+import os
+import termios
 
 import pytest
 import serialx
 
 from custom_components.broute.aiobroute.exceptions import (
-    BrouteError,
     NotAModuleError,
     PortBusyError,
     PortError,
@@ -317,24 +318,49 @@ async def test_why_a_port_does_not_open_is_told_by_the_class_of_the_error(
         await identify(opener, URL)
     assert type(raised.value) is error
     assert raised.value.__cause__ is cause
-
-
-@pytest.mark.looptime
-async def test_a_port_without_permission_says_so() -> None:
-    async def opener(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-        raise PermissionError(errno.EACCES, "denied")
-
-    with pytest.raises(PortError, match="may not open"):
-        await identify(opener, URL)
+    assert ("may not open" in str(raised.value)) is isinstance(cause, PermissionError)
 
 
 @pytest.mark.parametrize(
-    "url", ["socket://host.invalid", "socket://127.0.0.1:99999", "socket://[::1", "rfc2217://", "nonsense://x", "/a\0b"]
+    ("url", "error"),
+    [
+        ("socket://host.invalid", PortMissingError),
+        ("socket://127.0.0.1:99999", PortMissingError),
+        ("socket://[::1", PortMissingError),
+        ("rfc2217://", PortMissingError),
+        ("/a\0b", PortMissingError),
+        ("nonsense://x", PortError),
+    ],
 )
-async def test_an_address_that_cannot_be_one_is_an_error_of_the_port(url: str) -> None:
-    with pytest.raises(BrouteError) as raised:
+async def test_an_address_that_cannot_be_one_is_an_error_of_the_port(url: str, error: type[PortError]) -> None:
+    with pytest.raises(PortError) as raised:
         await Port.open(open_with_serialx, url)
-    assert isinstance(raised.value, PortError)
+    assert type(raised.value) is error
+
+
+async def test_a_serial_port_is_opened_as_modules_come_and_for_us_alone() -> None:
+    """115200 baud, 8N1, no flow control (protocol 3.1)."""
+    module, terminal = os.openpty()
+    try:
+        port = await Port.open(open_with_serialx, os.ttyname(terminal))
+        try:
+            received = asyncio.get_running_loop().create_future()
+            port.receive = received.set_result
+            _, _, control, _, speed_in, speed_out, _ = termios.tcgetattr(terminal)
+            assert speed_in == speed_out == termios.B115200
+            assert control & termios.CSIZE == termios.CS8
+            assert not control & (termios.PARENB | termios.CSTOPB | termios.CRTSCTS)
+            with pytest.raises(PortBusyError):
+                await Port.open(open_with_serialx, os.ttyname(terminal))
+            port.write(b"SKVER\r\n")
+            assert await asyncio.to_thread(os.read, module, 100) == b"SKVER\r\n"
+            os.write(module, b"EVER 1.5.2\r\n")
+            assert await received == b"EVER 1.5.2\r\n"
+        finally:
+            await port.close()
+    finally:
+        os.close(module)
+        os.close(terminal)
 
 
 async def test_a_path_that_is_not_there_is_a_missing_port() -> None:
@@ -363,6 +389,30 @@ async def test_a_port_that_ends_in_order_is_not_aborted() -> None:
     assert (was_open, port.is_open) == (True, False)
     assert peer.transport
     assert not peer.transport.was_aborted
+
+
+@pytest.mark.looptime
+async def test_a_port_that_is_closing_takes_nothing_more() -> None:
+    peer = Peer(stuck=True)
+    port = await Port.open(peer.open, URL)
+    closing = asyncio.create_task(port.close())
+    await turn()
+    assert not port.is_open
+    with pytest.raises(PortError):
+        port.write(b"SKVER\r\n")
+    assert not peer.commands
+    await closing
+
+
+@pytest.mark.looptime
+async def test_a_port_that_nobody_uses_yet_drops_what_comes() -> None:
+    peer = Peer()
+    port = await Port.open(peer.open, URL)
+    peer.say(OK)
+    await turn()
+    peer.unplug()
+    await turn()
+    assert not port.is_open
 
 
 @pytest.mark.looptime

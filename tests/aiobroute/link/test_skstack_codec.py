@@ -213,6 +213,11 @@ def test_a_reset_keeps_what_is_known_of_the_payloads() -> None:
 # Datagrams.
 
 
+def test_the_longest_datagram_is_that_of_the_manual() -> None:
+    """Protocol 3.6."""
+    assert MAX_PAYLOAD == 0x04D0
+
+
 @pytest.mark.parametrize("bytewise", [False, True])
 @pytest.mark.parametrize("size", [0, 1, 2, 208, MAX_PAYLOAD])
 @pytest.mark.parametrize(("hex_payload", "binary"), [(None, False), (True, False), (None, True), (False, True)])
