@@ -72,7 +72,7 @@ async def test_a_caller_that_goes_away_leaves_a_driver_that_can_be_used(verb: Ve
         await link.send(REQUEST)
 
 
-async def test_a_caller_that_waits_for_its_turn_and_goes_away_is_not_carried_out_twice() -> None:
+async def test_a_caller_that_goes_away_before_its_turn_is_not_carried_out() -> None:
     peer = slow_peer()
     async with joined(peer) as link:
         first = asyncio.create_task(link.send(REQUEST))
@@ -81,7 +81,7 @@ async def test_a_caller_that_waits_for_its_turn_and_goes_away_is_not_carried_out
         second.cancel()
         await first
         await link.send(REQUEST)
-        assert peer.names.count("SKSENDTO") <= 3
+        assert peer.names.count("SKSENDTO") == 2
         assert second.cancelled()
 
 
