@@ -119,10 +119,11 @@ async def test_closing_ends_whatever_is_under_way(
         heard = Heard(link)
         callers = [asyncio.create_task(verb(link)) for _ in range(2)]
         await asyncio.sleep(after_s)
-        began = now()
+        began, written = now(), len(peer.commands)
         await link.close()
         assert [type(result) for result in await asyncio.gather(*callers, return_exceptions=True)] == [PortError] * 2
-        assert now() == began
+        # The one that waited for its turn does not begin now.
+        assert (now(), len(peer.commands)) == (began, written)
         assert not link.is_open
         await turn()
         assert asyncio.all_tasks() == {asyncio.current_task()}

@@ -143,6 +143,7 @@ def test_an_event_is_found_within_an_echo_and_behind_noise() -> None:
     assert decode(b"SKJOIN FE80:" + event + b"0000\r\n") == [Line("SKJOIN FE80:"), Event(0x25), Line("0000")]
     assert decode(b"\xff\xfe" + event) == [Garbled("a line with bytes that are no text"), Event(0x25)]
     assert decode(b"OK" + event) == [Ok(), Event(0x25)]
+    assert decode(b"S" + event) == [Line("S"), Event(0x25)]
 
 
 def test_a_datagram_is_found_within_an_echo_and_behind_noise() -> None:
@@ -271,6 +272,23 @@ def test_binary_that_is_longer_than_it_says_is_dropped(surplus: bytes, hex_paylo
     for bytewise in (False, True):
         events = decode(header(2) + b"\x10\x81" + surplus + b"\r\nOK\r\n", hex_payload=hex_payload, bytewise=bytewise)
         assert [type(event) for event in events] == [Garbled, Ok]
+
+
+def test_binary_that_is_twice_as_long_as_it_says_is_not_read_as_hex() -> None:
+    assert [type(event) for event in decode(header(2) + b"1081\r\nOK\r\n", hex_payload=False)] == [Garbled, Ok]
+
+
+@pytest.mark.parametrize("hex_payload", FORMS.values(), ids=FORMS)
+def test_a_datagram_without_end_is_not_kept(hex_payload: bool | None) -> None:
+    decoder = Decoder()
+    decoder.hex_payload = hex_payload
+    assert [type(event) for event in decoder.feed(header(2) + b"A" * 100_000)] == [Garbled]
+    assert decoder.pending == 0
+    assert list(decoder.feed(b"\r\nOK\r\n")) == [Ok()]
+
+
+def test_a_secured_flag_of_two_digits_is_no_signal_strength() -> None:
+    assert decode(header(2, flags="01") + b"1081\r\n") == [received(b"\x10\x81")]
 
 
 @pytest.mark.parametrize("hex_payload", [None, False])
