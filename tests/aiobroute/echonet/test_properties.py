@@ -124,7 +124,7 @@ MAPS: list[tuple[str, object]] = [
 ]
 
 IDENTIFICATION: list[tuple[str, object]] = [
-    ("FE000016" + "0102030405060708090A0B0C0D", IdentificationNumber(0x16, bytes(range(1, 14)))),
+    ("FEAB0016" + "0102030405060708090A0B0C0D", IdentificationNumber(0xAB0016, bytes(range(1, 14)))),
     ("FF000016" + "00" * 13, WRONG),
     ("00" * 17, WRONG),
 ]
@@ -231,7 +231,7 @@ METER_TABLE: dict[int, list[tuple[str, object]]] = {
     0x87: [("00", 0), ("64", 100), ("65", WRONG), ("FF", WRONG)],
     0x88: FAULT,
     0x89: [("0000", 0), ("03FF", 0x3FF), ("FFFF", 0xFFFF)],
-    0x8A: [("000016", 0x16), ("FFFFFF", 0xFFFFFF)],
+    0x8A: [("000000", 0), ("000016", 0x16), ("FFFFFF", 0xFFFFFF)],
     0x8B: [("000102", b"\x00\x01\x02")],
     0x8C: TEXTS,
     0x8D: TEXTS,
@@ -266,7 +266,7 @@ METER_TABLE: dict[int, list[tuple[str, object]]] = {
     0x9E: MAPS,
     0x9F: MAPS,
     0xC0: [
-        ("00000016" + "0102030405060708090A0B0C", RouteBIdentification(0x16, bytes(range(1, 13)))),
+        ("00AB0016" + "0102030405060708090A0B0C", RouteBIdentification(0xAB0016, bytes(range(1, 13)))),
         ("FE000016" + "00" * 12, WRONG),
         ("01000016" + "00" * 12, WRONG),
     ],

@@ -14,7 +14,7 @@ from custom_components.broute.aiobroute.exceptions import (
     SerialInputError,
     WrongArgumentCountError,
 )
-from custom_components.broute.aiobroute.link.base import Dialect
+from custom_components.broute.aiobroute.link.base import Dialect, LinkEvent
 from custom_components.broute.aiobroute.link.skstack.console import COMMAND_TIMEOUT_S
 
 from .dialogue import CREDENTIALS, NO_METER, POWER, REQUEST, SENT, datagram, event
@@ -247,7 +247,10 @@ async def test_an_ok_with_a_value_is_not_the_answer_to_a_command_of_the_stack() 
 async def test_an_answer_that_nothing_waits_for_is_ignored() -> None:
     peer = dual_stack()
     async with identified(peer) as link:
-        peer.say(OK, "FAIL ER10", "EVER 9.9.9", b"OK 01\r")
+        heard = Heard(link)
+        peer.say(OK, "FAIL ER10", "EVER 9.9.9", b"OK 01\r", event(0x29))
         await turn()
+        # What comes in the same piece is not lost with it.
+        assert heard.events == [LinkEvent.EXPIRED]
         await link.prepare(CREDENTIALS)
         assert link.module.version == "1.5.2"

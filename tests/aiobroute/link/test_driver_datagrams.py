@@ -81,6 +81,13 @@ async def test_the_end_of_one_transmission_is_not_that_of_the_next() -> None:
         await link.send(REQUEST)
 
 
+async def test_a_transmission_whose_end_is_reported_twice_has_ended_as_it_did_first() -> None:
+    peer = dual_stack()
+    async with joined(peer) as link:
+        peer.answers("SKSENDTO", SENT, NOT_SENT, OK, OK, "FAIL ER10")
+        assert await seconds(link.send(REQUEST)) == pytest.approx(0, abs=0.01)
+
+
 @pytest.mark.parametrize("cut", [f"EVENT 21 {METER_ADDRESS} 0 0", f"EVENT 21 {METER_ADDRESS} 0", "EVENT 21"])
 async def test_a_result_that_was_cut_is_no_success(cut: str) -> None:
     peer = dual_stack()

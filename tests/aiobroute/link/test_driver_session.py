@@ -1,5 +1,8 @@
 """The driver: scans, joins and leaving, with every event at the wrong moment."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 
 from custom_components.broute.aiobroute.exceptions import (
@@ -9,7 +12,7 @@ from custom_components.broute.aiobroute.exceptions import (
     MeterSilentError,
     ModuleSilentError,
 )
-from custom_components.broute.aiobroute.link.base import LinkEvent
+from custom_components.broute.aiobroute.link.base import Link, LinkEvent
 from custom_components.broute.aiobroute.link.skstack import commands
 from custom_components.broute.aiobroute.link.skstack.driver import (
     JOIN_TIMEOUT_S,
@@ -79,9 +82,26 @@ async def test_the_end_of_a_scan_that_nobody_waits_for_is_ignored() -> None:
     peer = dual_stack()
     async with identified(peer) as link:
         heard = Heard(link)
-        peer.say(*pan("22", METER_MAC, "80"), NO_METER)
+        peer.say(*pan("22", METER_MAC, "80"), NO_METER, event(0x29))
         await turn()
-        assert not heard.events
+        # What comes in the same piece is not lost with it.
+        assert heard.events == [LinkEvent.EXPIRED]
+
+
+@pytest.mark.parametrize(
+    ("command", "end", "verb"),
+    [
+        ("SKSCAN", NO_METER, lambda link: link.scan(4)),
+        ("SKJOIN", event(0x25), lambda link: link.join(NETWORK)),
+        ("SKTERM", event(0x27), lambda link: link.leave()),
+    ],
+    ids=["scan", "join", "leave"],
+)
+async def test_an_end_that_is_reported_twice_is_one_end(command: str, end: str, verb: Callable[[Link], Any]) -> None:
+    peer = dual_stack()
+    peer.answers(command, end, end, OK, OK, "FAIL ER10")
+    async with identified(peer) as link:
+        assert await seconds(verb(link)) == pytest.approx(0, abs=0.01)
 
 
 async def test_a_failed_authentication_is_a_refusal() -> None:
