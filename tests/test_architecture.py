@@ -36,7 +36,7 @@ ARROWS: dict[str, set[str]] = {
     "link.skstack": set(),
     "link.skstack.codec": {"link.base"},
     "link.skstack.commands": {"credentials", "link.base", "link.skstack.codec"},
-    "link.skstack.console": {"exceptions", "link.port", "link.skstack.codec", "link.skstack.commands"},
+    "link.skstack.console": {"exceptions", "link.base", "link.port", "link.skstack.codec", "link.skstack.commands"},
     "link.skstack.driver": {
         *("credentials", "exceptions", "link.base", "link.port"),
         *("link.skstack.codec", "link.skstack.commands", "link.skstack.console"),

@@ -164,7 +164,6 @@ async def _scan(options: argparse.Namespace) -> None:
     heard = [
         {
             "channel": network.channel,
-            "lqi": network.lqi,
             "rssi_dbm": network.rssi_dbm,
             "ours": network.pairing_id == options.credentials.pairing_id,
         }

@@ -5,13 +5,14 @@ a `Link` that sends and delivers datagrams.
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Iterable
 import logging
 import random
 
 from .echonet.frame import ANSWERS, CONTROLLER, NODE_PROFILE, PORT, SMART_METER, Eoj, Esv, Frame, Property
 from .exceptions import BrouteError, FrameError, MeterSilentError, ModuleError, NotJoinedError, NotSentError
-from .link.base import Datagram, Link, Network
+from .link.base import Datagram, Drop, Link, Network
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -47,6 +48,8 @@ class Conversation:
     def __init__(self, randomness: random.Random, on_trouble: Callable[[str], None]) -> None:
         self.rssi_dbm: float | None = None
         """How strongly the meter was heard last; `None` while it was not heard."""
+        self.drops: Counter[Drop] = Counter()
+        """How often something that was received was not used, and why."""
         self.renewed = asyncio.Event()
         """Not set from the end of the session's lifetime until the module has renewed it: nothing is sent."""
         self._barred = False
@@ -185,8 +188,8 @@ class Conversation:
 
     def take(self, datagram: Datagram) -> None:
         """Take a datagram: an answer, a notification, or something to be dropped."""
-        if not self._is_from_the_meter(datagram):
-            _LOGGER.debug("Dropped a datagram that is not the joined meter's")
+        if drop := self._objection_to(datagram):
+            self.drop(drop)
             return
         if datagram.rssi_dbm is not None:
             self.rssi_dbm = datagram.rssi_dbm
@@ -194,30 +197,31 @@ class Conversation:
             frame = Frame.from_bytes(datagram.payload)
         except FrameError as err:
             _LOGGER.debug("Dropped a datagram: %s", err)
+            self.drop(Drop.MALFORMED)
             return
         if frame.surplus:
             _LOGGER.debug("A frame is followed by %d bytes that do not belong to it", frame.surplus)
         if self._pending and self._pending.is_answered_by(frame):
             if not self._pending.answer.done():
                 self._pending.answer.set_result(frame)
-        elif frame.esv in (Esv.INF, Esv.INFC) and frame.seoj in _METER_OBJECTS:
+        elif frame.esv in (Esv.INF, Esv.INFC) and frame.seoj in _METER_OBJECTS and _is_for_us(frame):
             self._take_notification(frame)
         else:
-            _LOGGER.debug("Dropped a %s that nothing waits for", frame.esv.name)
+            self.drop(Drop.UNMATCHED)
 
-    def _is_from_the_meter(self, datagram: Datagram) -> bool:
-        return (
-            self._meter is not None
-            and datagram.mac == self._meter.mac
-            and datagram.encrypted
-            and datagram.source_port == PORT
-            and datagram.destination_port == PORT
-        )
+    def drop(self, drop: Drop) -> None:
+        """Count what was received and cannot be used."""
+        _LOGGER.debug("Dropped what was received: %s", drop)
+        self.drops[drop] += 1
+
+    def _objection_to(self, datagram: Datagram) -> Drop | None:
+        if datagram.source_port != PORT or datagram.destination_port != PORT:
+            return Drop.WRONG_PORT
+        if self._meter is None or datagram.mac != self._meter.mac:
+            return Drop.STRANGER
+        return None if datagram.encrypted else Drop.UNENCRYPTED
 
     def _take_notification(self, frame: Frame) -> None:
-        if (frame.deoj.class_group, frame.deoj.class_code) not in _OUR_CLASSES:
-            _LOGGER.debug("Dropped a notification to an object that we do not have")
-            return
         # Where nothing may be sent now, the meter repeats it.
         if frame.esv is Esv.INFC and self._link and self._gates_are_open:
             task = asyncio.create_task(self._confirm(self._link, frame))
@@ -263,6 +267,10 @@ class _Pending:
             and (frame.deoj == self._request.seoj or frame.esv is Esv.INF)
             and (sorted(frame.epcs) == self._epcs or refuses_all)
         )
+
+
+def _is_for_us(notification: Frame) -> bool:
+    return (notification.deoj.class_group, notification.deoj.class_code) in _OUR_CLASSES
 
 
 def _response_timer_s(properties: tuple[Property, ...]) -> float:

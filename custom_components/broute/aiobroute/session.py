@@ -179,7 +179,7 @@ class Session:
         await link.prepare(self._credentials)
         for duration in SCAN_DURATIONS:
             if networks := await link.scan(duration):
-                return sorted(networks, key=lambda network: network.lqi, reverse=True)
+                return sorted(networks, key=lambda network: network.rssi_dbm, reverse=True)
         return []
 
     # What comes from the link.
@@ -302,7 +302,7 @@ class Session:
                 network for network in await link.scan(duration) if network.pairing_id == self._credentials.pairing_id
             ]
             if networks:
-                return max(networks, key=lambda network: network.lqi)
+                return max(networks, key=lambda network: network.rssi_dbm)
         raise MeterNotFoundError("No meter with this ID was heard: it is too far away, or the ID is wrong")
 
     async def _join(self, link: Link, network: Network) -> None:
@@ -341,7 +341,8 @@ class Session:
         if self._closing:
             await link.close()
             raise ClosedError("The session was closed while it was opened")
-        link.listen(LinkListener(on_datagram=self.conversation.take, on_event=self._take_event))
+        talk = self.conversation
+        link.listen(LinkListener(on_datagram=talk.take, on_event=self._take_event, on_drop=talk.drop))
         self._link = link
         return link
 

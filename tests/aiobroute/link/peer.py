@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import re
 from typing import Any, override
 
-from custom_components.broute.aiobroute.link.base import Datagram, Dialect, Link, LinkEvent, LinkListener, Network
+from custom_components.broute.aiobroute.link.base import Datagram, Dialect, Drop, Link, LinkEvent, LinkListener, Network
 from custom_components.broute.aiobroute.link.identify import identify
 
 from .wire import MAKER_COMMANDS, METER_ADDRESS, METER_MAC
@@ -18,7 +18,7 @@ type Piece = str | bytes | float
 """What a module does: write a line, write bytes as they are, wait so many seconds."""
 
 OK = "OK"
-NETWORK = Network(channel=0x21, pan_id=0x8888, mac=bytes.fromhex(METER_MAC), lqi=0xE1, pairing_id="CCDDEEFF")
+NETWORK = Network(channel=0x21, pan_id=0x8888, mac=bytes.fromhex(METER_MAC), rssi_dbm=-42.4, pairing_id="CCDDEEFF")
 
 _SENDTO = re.compile(rb"SKSENDTO (?:\S+ ){4,5}(?P<length>[0-9A-F]{4}) ")
 
@@ -197,7 +197,10 @@ class Heard:
     def __init__(self, link: Link) -> None:
         self.datagrams: list[Datagram] = []
         self.events: list[LinkEvent] = []
-        link.listen(LinkListener(on_datagram=self.datagrams.append, on_event=self.events.append))
+        self.drops: list[Drop] = []
+        link.listen(
+            LinkListener(on_datagram=self.datagrams.append, on_event=self.events.append, on_drop=self.drops.append)
+        )
 
     @property
     def payloads(self) -> list[bytes]:

@@ -16,7 +16,7 @@ from custom_components.broute.aiobroute.echonet.smart_meter import Currents, Day
 from custom_components.broute.aiobroute.echonet.super_class import InstallationLocation, Place, StandardVersion
 from custom_components.broute.aiobroute.echonet.values import JST
 from custom_components.broute.aiobroute.exceptions import PropertyRefusedError
-from custom_components.broute.aiobroute.link.base import Dialect, Network, rssi_of_lqi
+from custom_components.broute.aiobroute.link.base import Dialect, Network
 from custom_components.broute.aiobroute.link.skstack import commands
 from custom_components.broute.aiobroute.link.skstack.codec import (
     Decoder,
@@ -28,6 +28,7 @@ from custom_components.broute.aiobroute.link.skstack.codec import (
     PanDescription,
     SkEvent,
     UdpReceived,
+    rssi_of_lqi,
 )
 from tests.captures import Step, notes
 
@@ -48,7 +49,9 @@ from .wire import (
 
 def found(channel: int, pan_id: int, mac: str, lqi: int, pairing_id: str) -> PanDescription:
     return PanDescription(
-        Network(channel=channel, pan_id=pan_id, mac=bytes.fromhex(mac), lqi=lqi, pairing_id=pairing_id)
+        Network(
+            channel=channel, pan_id=pan_id, mac=bytes.fromhex(mac), rssi_dbm=rssi_of_lqi(lqi), pairing_id=pairing_id
+        )
     )
 
 

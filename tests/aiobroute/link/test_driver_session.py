@@ -33,9 +33,9 @@ async def test_all_networks_that_answer_a_scan_are_given() -> None:
     first, second = pan("21", METER_MAC, "80"), pan("3B", "0123456789ABCDEF", "E1", None)
     peer.answers("SKSCAN", OK, 1.0, *first, 0.7, *second, 0.6, NO_METER)
     async with identified(peer) as link:
-        assert [(found.channel, found.mac.hex(), found.lqi, found.pairing_id) for found in await link.scan(6)] == [
-            (0x21, METER_MAC.lower(), 0x80, "CCDDEEFF"),
-            (0x3B, "0123456789abcdef", 0xE1, None),
+        assert [(found.channel, found.mac.hex(), found.rssi_dbm, found.pairing_id) for found in await link.scan(6)] == [
+            (0x21, METER_MAC.lower(), -69.1, "CCDDEEFF"),
+            (0x3B, "0123456789abcdef", -42.4, None),
         ]
 
 

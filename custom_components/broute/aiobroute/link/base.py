@@ -10,15 +10,6 @@ from typing import Protocol
 
 from ..credentials import Credentials
 
-RSSI_SLOPE_DBM = 0.275
-RSSI_OFFSET_DBM = -104.27
-"""RSSI = 0.275 x LQI - 104.27 dBm (protocol 3.4)."""
-
-
-def rssi_of_lqi(lqi: int) -> float:
-    """Convert a link quality indicator (0 to 255) to dBm."""
-    return round(RSSI_SLOPE_DBM * lqi + RSSI_OFFSET_DBM, 1)
-
 
 class Dialect(StrEnum):
     """How a module is spoken to."""
@@ -27,6 +18,8 @@ class Dialect(StrEnum):
     """SKSTACK-IP for route B alone: BP35A1, WSR35A1, RL7023 Stick-D/IPS."""
     DUAL_STACK = "dual-stack"
     """SKSTACK-IP for route B and HAN: BP35C0, BP35C2, RS-WSUHA-P, RL7023 Stick-D/DSS."""
+    J11 = "j11"
+    """ROHM's J11 firmware: BP35C0-J11, RS-WSUHA-J11."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,19 +40,15 @@ class Module:
 class Network:
     """A meter's network, as a scan heard it and as a later start can join it without a scan.
 
-    `channel` in the module's own numbering; `lqi` and `rssi_dbm` as heard; the addresses are never shown.
+    `channel`: 33 to 60, 922.5 + 0.2 x (channel - 33) MHz, whatever the module's own numbering. `rssi_dbm`: how strongly
+    it was heard. The addresses are never shown.
     """
 
     channel: int
     pan_id: int = field(repr=False)
     mac: bytes = field(repr=False)
-    lqi: int
+    rssi_dbm: float
     pairing_id: str | None = field(repr=False)
-
-    @property
-    def rssi_dbm(self) -> float:
-        """How strongly it was heard."""
-        return rssi_of_lqi(self.lqi)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,16 +73,40 @@ class LinkEvent(Enum):
     EXPIRED = auto()
     DUTY_LIMIT_REACHED = auto()
     DUTY_LIMIT_LIFTED = auto()
+    RESET = auto()
+    """The module started anew and has forgotten the session, the credentials and its settings."""
     LOST = auto()
     """The port is gone; nothing follows."""
 
 
+class Drop(StrEnum):
+    """Why something that was received was not used."""
+
+    GARBLED = "garbled"
+    """A line or a frame of the module that cannot be read: noise, or one that was cut, glued or changed on its way."""
+    OVERLONG = "overlong"
+    """More bytes without an end than a module ever sends."""
+    UNEXPECTED = "unexpected"
+    """An answer of the module to a command that nobody gave: another program may use the port."""
+    WRONG_PORT = "wrong_port"
+    """A datagram that is neither for ECHONET Lite nor for the module's own authentication."""
+    STRANGER = "stranger"
+    """A datagram that the joined meter did not send, or whose two addresses disagree."""
+    UNENCRYPTED = "unencrypted"
+    """A datagram that anybody could have sent in the meter's name."""
+    MALFORMED = "malformed"
+    """A datagram that is no ECHONET Lite frame."""
+    UNMATCHED = "unmatched"
+    """An answer of the meter to another request than the one that waits, or a notification for somebody else."""
+
+
 @dataclass(slots=True)
 class LinkListener:
-    """Where a link delivers what it was not asked for. Both are called from the event loop and must not block."""
+    """Where a link delivers what it was not asked for. All are called from the event loop and must not block."""
 
     on_datagram: Callable[[Datagram], None]
     on_event: Callable[[LinkEvent], None]
+    on_drop: Callable[[Drop], None]
 
 
 class Link(Protocol):
@@ -111,7 +124,14 @@ class Link(Protocol):
         """Deliver datagrams and events there from now on."""
 
     async def prepare(self, credentials: Credentials) -> None:
-        """Bring the module to a known state, without a session, and hand it the credentials."""
+        """Reset the module, which drops a session without a word to the meter, and hand it the credentials."""
+
+    async def take_up(self, network: Network) -> bool:
+        """Use the session that an earlier program left in the module, in place of `prepare()` and `join()`.
+
+        Returns false when the module cannot hold one with the meter of this network. After true only an answer of the
+        meter proves it.
+        """
 
     async def scan(self, duration: int) -> list[Network]:
         """Listen for meters on all channels and return all that answered; each step of `duration` doubles the time."""

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 import re
 
-from ..base import Network
+from ..base import Drop, Network
 
 MAX_PAYLOAD = 1232
 """The largest datagram, bytes (protocol 3.6)."""
@@ -25,6 +25,15 @@ CHANNELS = range(0x21, 0x3D)
 
 PANA_PORT = 0x02CC
 """Authentication traffic: it holds the B-route ID in clear, so its payload goes no further than this file."""
+
+RSSI_SLOPE_DBM = 0.275
+RSSI_OFFSET_DBM = -104.27
+"""RSSI = 0.275 x LQI - 104.27 dBm (protocol 3.4)."""
+
+
+def rssi_of_lqi(lqi: int) -> float:
+    """Convert a link quality indicator (0 to 255) to dBm."""
+    return round(RSSI_SLOPE_DBM * lqi + RSSI_OFFSET_DBM, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +90,7 @@ class Garbled:
     """Bytes that were dropped."""
 
     reason: str
+    drop: Drop = Drop.GARBLED
 
 
 type SkEvent = Ok | Fail | Event | PanDescription | UdpReceived | Line | Garbled
@@ -169,7 +179,7 @@ class Decoder:
         elif start == 0:
             yield from self._take_header(line_ended=end is not None)
         elif length > MAX_LINE and (end or length >= MAX_LINE + len(_ERXUDP)):
-            yield from self._skip("a line that is too long")
+            yield from self._skip("a line that is too long", Drop.OVERLONG)
         elif end:
             line = self._cut(end.end())
             yield from self._decode_line(bytes(line[:-1]))
@@ -180,7 +190,7 @@ class Decoder:
             size = int(match["datalen"], 16)
             self._cut(match.end())
             if size > MAX_PAYLOAD:
-                yield from self._skip("a datagram that is too long")
+                yield from self._skip("a datagram that is too long", Drop.OVERLONG)
             else:
                 self._header = _Header(match, size)
         elif line_ended or len(self._buffer) >= MAX_HEADER:
@@ -296,7 +306,7 @@ class Decoder:
                 channel=int(rows["Channel"], 16),
                 pan_id=int(rows["Pan ID"], 16),
                 mac=bytes.fromhex(rows["Addr"]),
-                lqi=int(rows["LQI"], 16),
+                rssi_dbm=rssi_of_lqi(int(rows["LQI"], 16)),
                 pairing_id=rows.get("PairID"),
             )
         except KeyError, ValueError:
@@ -312,10 +322,10 @@ class Decoder:
         else:
             yield Garbled("an EPANDESC that no module means")
 
-    def _skip(self, reason: str) -> Iterator[SkEvent]:
+    def _skip(self, reason: str, drop: Drop = Drop.GARBLED) -> Iterator[SkEvent]:
         """Drop what is there, up to the next line end."""
         self._skipping = True
-        yield Garbled(reason)
+        yield Garbled(reason, drop)
 
     def _cut(self, end: int) -> bytearray:
         piece = self._buffer[:end]

@@ -19,14 +19,17 @@ from ...exceptions import (
     SerialInputError,
     WrongArgumentCountError,
 )
+from ..base import Drop
 from ..port import Port
 from . import commands
 from .codec import Decoder, Event, Fail, Garbled, Line, Ok, PanDescription, SkEvent, UdpReceived
 
 _LOGGER = logging.getLogger(__name__)
 
-COMMAND_TIMEOUT_S = 3.0
+COMMAND_TIMEOUT_S = 2.0
 """An answer takes milliseconds; SKRESET was seen to take most of a second."""
+SEND_TIMEOUT_S = 3.0
+"""SKSENDTO is answered when the datagram is on the air, or is not."""
 
 type Report = Event | PanDescription | UdpReceived
 """What a module says by itself."""
@@ -47,6 +50,7 @@ class _Exchange:
     `data_prefix`: the line that must come before OK counts, by which a late OK to an earlier command is told apart.
     """
 
+    command: str
     answer: asyncio.Future[Ok]
     data_prefix: str | None = None
     wants_value: bool = False
@@ -57,13 +61,20 @@ class _Exchange:
 class Console:
     """The command line of a module.
 
-    `on_report` gets what the module says by itself, `on_lost` the news that the port is gone. Commands are given one
-    after the other; whoever uses this sees to that.
+    `on_report` gets what the module says by itself, `on_drop` what cannot be used of it, `on_lost` the news that the
+    port is gone. Commands are given one after the other; whoever uses this sees to that.
     """
 
-    def __init__(self, port: Port, on_report: Callable[[Report], None], on_lost: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        port: Port,
+        on_report: Callable[[Report], None],
+        on_drop: Callable[[Drop], None],
+        on_lost: Callable[[], None],
+    ) -> None:
         self._port = port
         self._on_report = on_report
+        self._on_drop = on_drop
         self._on_lost = on_lost
         self._decoder = Decoder()
         self._exchange: _Exchange | None = None
@@ -88,27 +99,54 @@ class Console:
     async def payload_form(self) -> bool:
         """Ask whether the module writes payloads in hex, and read them so from now on."""
         try:
-            ok = await self._ask(commands.PAYLOAD_FORM, _Exchange(_future(), wants_value=True), COMMAND_TIMEOUT_S)
+            ok = await self._ask(commands.PAYLOAD_FORM, _exchange(commands.PAYLOAD_FORM, wants_value=True))
             hex_payload = bool(int(ok.value or "", 16) & 0x01)
         except CommandRefusedError:
             hex_payload = True  # RL7023 has no such command and always writes hex (protocol 3.3)
         self._decoder.hex_payload = hex_payload
         return hex_payload
 
-    async def command(
-        self, command: bytes, data_prefix: str | None = None, timeout_s: float = COMMAND_TIMEOUT_S
+    async def version(self, timeout_s: float = COMMAND_TIMEOUT_S) -> str:
+        """Ask once for the version of the stack, which no module refuses to tell."""
+        # A refusal belongs to junk before the command.
+        exchange = _exchange(commands.STACK_VERSION, data_prefix="EVER ", takes_refusal=False)
+        await self._ask(commands.STACK_VERSION, exchange, timeout_s)
+        return exchange.data or ""
+
+    async def command(self, command: bytes, data_prefix: str | None = None) -> str | None:
+        """Send a command and wait for OK; return the rest of the line that begins with `data_prefix`.
+
+        What stays unanswered, or is refused for its form, is asked again once: it may have been spoilt on the wire.
+        """
+        try:
+            return await self._command(command, data_prefix)
+        except ExecutionFailedError:
+            raise
+        except ModuleSilentError, CommandRefusedError:
+            self._port.write(commands.CRLF)
+            return await self._command(command, data_prefix)
+
+    async def send(self, command: bytes) -> None:
+        """Send SKSENDTO with its data, once, and wait for OK."""
+        try:
+            await self._command(command, None, SEND_TIMEOUT_S)
+        except ModuleSilentError, CommandRefusedError:
+            # The module may be waiting for the rest of the data, or take the data for commands.
+            self._in_doubt = True
+            self._port.write(commands.CRLF)
+            raise
+
+    async def _command(
+        self, command: bytes, data_prefix: str | None, timeout_s: float = COMMAND_TIMEOUT_S
     ) -> str | None:
-        """Send a command and wait for OK; return the rest of the line that begins with `data_prefix`."""
-        if self._in_doubt and command != commands.STACK_VERSION:
-            # An answer was missed. It may still come, and must not pass for the answer to this command. No module
-            # refuses to tell its version, so a refusal belongs to something earlier too.
-            version = _Exchange(_future(), "EVER ", takes_refusal=False)
-            await self._ask(commands.STACK_VERSION, version, COMMAND_TIMEOUT_S)
-        exchange = _Exchange(_future(), data_prefix)
+        if self._in_doubt:
+            # An answer was missed. It may still come, and must not pass for the answer to this command.
+            await self.version()
+        exchange = _exchange(command, data_prefix=data_prefix)
         await self._ask(command, exchange, timeout_s)
         return exchange.data
 
-    async def _ask(self, command: bytes, exchange: _Exchange, timeout_s: float) -> Ok:
+    async def _ask(self, command: bytes, exchange: _Exchange, timeout_s: float = COMMAND_TIMEOUT_S) -> Ok:
         name = command.split(maxsplit=1)[0].decode("ascii")
         self._exchange = exchange
         self._in_doubt = True
@@ -137,14 +175,19 @@ class Console:
             case Ok():
                 self._take_ok(event)
             case Fail(code):
-                if exchange and exchange.takes_refusal:
+                if exchange is None:
+                    self._on_drop(Drop.UNEXPECTED)
+                elif exchange.takes_refusal:
                     refusal = _REFUSALS.get(code, CommandRefusedError)
                     fail(exchange.answer, refusal(f"The module refused a command with {code or 'FAIL'}"))
             case Line(text):
                 if exchange and exchange.data_prefix and text.startswith(exchange.data_prefix):
                     exchange.data = text.removeprefix(exchange.data_prefix).strip()
-            case Garbled(reason):
+                elif not exchange or not exchange.command.startswith(text.rstrip()):
+                    self._on_drop(Drop.GARBLED)
+            case Garbled(reason, drop):
                 _LOGGER.debug("Dropped from the module: %s", reason)
+                self._on_drop(drop)
             case _:
                 self._on_report(event)
 
@@ -152,6 +195,7 @@ class Console:
         exchange = self._exchange
         if exchange is None or (ok.value is not None) != exchange.wants_value:
             _LOGGER.debug("Dropped an OK that nothing waits for")
+            self._on_drop(Drop.UNEXPECTED)
         elif exchange.data_prefix is None or exchange.data is not None:
             settle(exchange.answer, ok)
 
@@ -161,8 +205,16 @@ class Console:
         self._on_lost()
 
 
-def _future() -> asyncio.Future[Ok]:
-    return asyncio.get_running_loop().create_future()
+def _exchange(
+    command: bytes, *, data_prefix: str | None = None, wants_value: bool = False, takes_refusal: bool = True
+) -> _Exchange:
+    return _Exchange(
+        command.decode("latin-1"),
+        asyncio.get_running_loop().create_future(),
+        data_prefix=data_prefix,
+        wants_value=wants_value,
+        takes_refusal=takes_refusal,
+    )
 
 
 def settle[T](future: asyncio.Future[T], value: T) -> None:

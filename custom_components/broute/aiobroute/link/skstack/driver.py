@@ -19,13 +19,14 @@ from ...exceptions import (
     ModuleError,
     ModuleSilentError,
     NotAModuleError,
+    NotJoinedError,
     NotSentError,
     PortError,
 )
-from ..base import Datagram, Dialect, LinkEvent, LinkListener, Module, Network, rssi_of_lqi
+from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network
 from ..port import Port
 from . import commands
-from .codec import Event, PanDescription, UdpReceived
+from .codec import PANA_PORT, Event, PanDescription, UdpReceived, rssi_of_lqi
 from .console import Console, Report, fail, settle
 
 _LOGGER = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ _EVENTS = {
     0x33: LinkEvent.DUTY_LIMIT_LIFTED,
 }
 
+EINFO_FIELDS = 5
 _SINGLE_STACK_ADDR16 = "FFFE"
 
 
@@ -75,7 +77,7 @@ class SkStackLink:
     """
 
     def __init__(self, port: Port) -> None:
-        self._console = Console(port, self._take, self._lost)
+        self._console = Console(port, self._take, self._drop, self._lost)
         self._listener: LinkListener | None = None
         self._module: Module | None = None
         self._meter: Network | None = None
@@ -124,6 +126,10 @@ class SkStackLink:
     async def prepare(self, credentials: Credentials) -> None:
         """Reset the module, which drops an old session, and hand it the credentials."""
         await self._carry_out(self._prepare, credentials)
+
+    async def take_up(self, network: Network) -> bool:
+        """Use the session that an earlier program left in the module; only an answer of the meter proves it."""
+        return await self._carry_out(self._take_up, network)
 
     async def scan(self, duration: int) -> list[Network]:
         """Scan all channels and return every network that was heard."""
@@ -183,9 +189,7 @@ class SkStackLink:
             application = await self._console.command(commands.APPLICATION_VERSION, data_prefix="EAPPVER ")
         except CommandRefusedError:
             application = None
-        information = (await self._console.command(commands.INFORMATION, data_prefix="EINFO ") or "").split()
-        if not information:
-            raise NotAModuleError("The module does not say what it is")
+        information = await self._information()
         self._module = Module(
             dialect=Dialect.SINGLE_STACK if information[-1] == _SINGLE_STACK_ADDR16 else Dialect.DUAL_STACK,
             version=version,
@@ -193,26 +197,42 @@ class SkStackLink:
             hex_payload=await self._console.payload_form(),
         )
 
+    async def _information(self) -> list[str]:
+        """Return the fields of EINFO: IPADDR, ADDR64, CHANNEL, PANID, and ADDR16 or SIDE."""
+        information = (await self._console.command(commands.INFORMATION, data_prefix="EINFO ") or "").split()
+        if len(information) != EINFO_FIELDS:
+            raise NotAModuleError("The module does not say what it is")
+        return information
+
     async def _probe_version(self) -> str:
         for _ in range(PROBE_ATTEMPTS):
             try:
-                return await self._console.command(commands.STACK_VERSION, "EVER ", PROBE_TIMEOUT_S) or ""
+                return await self._console.version(PROBE_TIMEOUT_S)
             except ModuleSilentError:
                 self._console.begin()
-            except CommandRefusedError:
-                # Junk before the command made it unreadable.
-                continue
         raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module")
 
     async def _prepare(self, credentials: Credentials) -> None:
         self._meter = None
         await self._console.command(commands.RESET)
         await self._console.command(commands.ECHO_OFF)
-        if self.module.dialect is Dialect.DUAL_STACK:
-            # Signal strength with every datagram. On single-stack modules the register may be the transmit power.
-            await self._console.command(commands.write_register("SA2", "1"))
+        await self._report_signal_strength()
         await self._console.command(commands.set_password(credentials))
         await self._console.command(commands.set_route_b_id(credentials))
+
+    async def _take_up(self, network: Network) -> bool:
+        # A reset sets both back, so where they differ there is no session with this meter.
+        _, _, channel, pan_id, _ = await self._information()
+        if (channel, pan_id) != (f"{network.channel:02X}", f"{network.pan_id:04X}"):
+            return False
+        await self._report_signal_strength()
+        self._meter = network
+        return True
+
+    async def _report_signal_strength(self) -> None:
+        if self.module.dialect is Dialect.DUAL_STACK:
+            # With every datagram. On single-stack modules the register may be the transmit power.
+            await self._console.command(commands.write_register("SA2", "1"))
 
     async def _scan_all(self, duration: int) -> list[Network]:
         scan = self._scan = _Scan(_future())
@@ -248,7 +268,7 @@ class SkStackLink:
         address = commands.link_local_address(self._meter.mac)
         sent = self._sent = _future()
         try:
-            await self._console.command(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload))
+            await self._hand_over(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload), sent)
             async with asyncio.timeout(SENT_TIMEOUT_S):
                 result = await sent
         except TimeoutError:
@@ -259,6 +279,17 @@ class SkStackLink:
             self._sent = None
         if result == _NOT_SENT:
             raise NotSentError("The module could not put the datagram on the air")
+
+    async def _hand_over(self, command: bytes, sent: asyncio.Future[int]) -> None:
+        try:
+            await self._console.send(command)
+        except ExecutionFailedError:
+            raise NotJoinedError("The module has no session with the meter") from None
+        except CommandRefusedError:
+            raise NotSentError("The module did not understand what to send") from None
+        except ModuleSilentError:
+            if not sent.done():
+                raise
 
     async def _leave(self) -> None:
         change = self._await_events(LinkEvent.ENDED)
@@ -305,11 +336,14 @@ class SkStackLink:
             self._tell(event)
 
     def _take_datagram(self, received: UdpReceived) -> None:
-        if received.remote_port != ECHONET_PORT or received.local_port != ECHONET_PORT:
+        ports = {received.remote_port, received.local_port}
+        if ports != {ECHONET_PORT}:
+            if ports != {PANA_PORT}:
+                self._drop(Drop.WRONG_PORT)
             return
         mac = bytes.fromhex(received.mac)
         if len(mac) != 8 or received.sender != commands.link_local_address(mac):
-            _LOGGER.debug("Dropped a datagram whose two addresses disagree")
+            self._drop(Drop.STRANGER)
         elif self._listener:
             self._listener.on_datagram(
                 Datagram(
@@ -325,6 +359,10 @@ class SkStackLink:
     def _tell(self, event: LinkEvent) -> None:
         if self._listener:
             self._listener.on_event(event)
+
+    def _drop(self, drop: Drop) -> None:
+        if self._listener:
+            self._listener.on_drop(drop)
 
     def _lost(self) -> None:
         lost = PortError("The port was lost")
