@@ -11,6 +11,7 @@ from .exceptions import (
     CredentialsRefusedError,
     MalformedCredentialsError,
     MalformedIdError,
+    MalformedMemoryError,
     MalformedPasswordError,
     MeterNotFoundError,
     MeterSilentError,
@@ -21,12 +22,16 @@ from .exceptions import (
     PortBusyError,
     PortError,
     PortMissingError,
+    PortSharedError,
     PropertyError,
 )
-from .link.base import Dialect, Module, Network
+from .link.base import Dialect, Drop, Module, Network
+from .memory import Memory
 from .meter import SmartMeter
+from .reactions import SessionState
 from .readings import Constants, HalfHour, Reading, Scale
-from .session import Session, SessionState
+from .session import Session
+from .statistics import Statistics
 
 __all__ = [
     "ID_LENGTH",
@@ -37,10 +42,13 @@ __all__ = [
     "Credentials",
     "CredentialsRefusedError",
     "Dialect",
+    "Drop",
     "HalfHour",
     "MalformedCredentialsError",
     "MalformedIdError",
+    "MalformedMemoryError",
     "MalformedPasswordError",
+    "Memory",
     "MeterNotFoundError",
     "MeterSilentError",
     "Module",
@@ -52,12 +60,14 @@ __all__ = [
     "PortBusyError",
     "PortError",
     "PortMissingError",
+    "PortSharedError",
     "PropertyError",
     "Reading",
     "Scale",
     "Session",
     "SessionState",
     "SmartMeter",
+    "Statistics",
     "parse_id",
     "parse_password",
 ]

@@ -33,8 +33,9 @@ from .link.base import Module
 from .link.identify import identify
 from .link.port import open_with_serialx
 from .meter import SmartMeter
+from .reactions import SessionState
 from .readings import HalfHour, Reading
-from .session import Session, SessionState
+from .session import Session
 
 EXIT_USAGE = 2
 EXIT_PORT = 3

@@ -1,92 +1,124 @@
 """ECHONET Lite with the joined meter: one request at a time, spaced, each answer matched, every notification taken.
 
-Above: the session, which says when there is a meter to talk to, and is told when it must be joined again. Below:
-a `Link` that sends and delivers datagrams.
+Above: the session, which says when there is a meter to talk to, and is told what goes wrong. Below: a `Link` that sends
+and delivers datagrams.
 """
 
 import asyncio
-from collections import Counter
 from collections.abc import Callable, Iterable
+from enum import Enum
 import logging
 import random
 
 from .echonet.frame import ANSWERS, CONTROLLER, NODE_PROFILE, PORT, SMART_METER, Eoj, Esv, Frame, Property
-from .exceptions import BrouteError, FrameError, MeterSilentError, ModuleError, NotJoinedError, NotSentError
+from .exceptions import (
+    BrouteError,
+    FrameError,
+    MeterSilentError,
+    ModuleError,
+    ModuleSilentError,
+    NotJoinedError,
+    NotSentError,
+)
 from .link.base import Datagram, Drop, Link, Network
+from .response_timer import RequestKind, ResponseTimer
+from .statistics import Statistics
 
 _LOGGER = logging.getLogger(__name__)
 
-RESPONSE_TIMER_1_S = 20.0
-"""For the answer to a request of one property (AIF 2.4.2)."""
-RESPONSE_TIMER_2_S = 60.0
-"""For the answer to several properties, or to one of the histories (AIF 2.4.2)."""
 REPEATS = 2
 """How often a request that the meter leaves unanswered is repeated (protocol 5.2)."""
-NOT_SENT_REPEATS = 3
-"""EVENT 21 with 01 says that the air was busy: it is not the meter that is silent (protocol 5.2)."""
+SILENT_ATTEMPTS = 3
+"""So many attempts in a row without an answer mean that the session is lost (protocol 5.2)."""
+SPOILT_REPEATS = 3
+"""How often a request is repeated because its answer seems to have come and could not be read."""
+SPOILT_WAIT_S = (0.5, 2.5)
+"""So long the answer may still come after something that could not be read: at least, and at most."""
+SPOILT_SPACING_S = 2.0
+"""From the start of a request to its repetition because of a spoilt answer."""
+NOT_SENT_PAUSES_S = (2.0, 3.0, 5.0)
+"""After EVENT 21 with 01, which says that the air was busy or that nobody acknowledged: the meter is not silent by that
+(protocol 5.2)."""
 SPACING_S = 5.0
 """From the start of a request to the start of the next (protocol 5.2)."""
 GATE_LIMIT_S = 70.0
 """So long a request waits for the renewal of the session or for the end of the transmission limit."""
-SILENT_REQUESTS = 3
-"""So many requests in a row without an answer mean that the session is lost (protocol 5.2)."""
+BAR_LIMIT_S = 120.0
+"""After this time without news of the transmission limit a request tries whether it was lifted unheard."""
 
-_HISTORIES = frozenset({0xE2, 0xE4, 0xEC, 0xEE})
 _METER_OBJECTS = frozenset({SMART_METER, NODE_PROFILE})
 _OUR_CLASSES = frozenset({(0x05, 0xFF), (0x0E, 0xF0)})
+_SPOILT = frozenset({Drop.GARBLED, Drop.OVERLONG, Drop.MALFORMED})
+"""What the awaited answer may have been."""
 
 type NotificationListener = Callable[[Frame], None]
 
 
+class Trouble(Enum):
+    """What the conversation with a joined meter runs into, and only the session can mend."""
+
+    NO_SESSION = "no_session"
+    """The module refuses to send, because it has no session (FAIL ER10)."""
+    MODULE_SILENT = "module_silent"
+    """The module does not answer, or answers nonsense."""
+    NOT_SENT = "not_sent"
+    """The module gets nothing on the air, or nobody acknowledges it (EVENT 21 with 01), time after time."""
+    METER_SILENT = "meter_silent"
+    """The meter has left too many requests in a row unanswered."""
+
+
 class Conversation:
-    """The exchange of frames with one meter at a time.
+    """The exchange of frames with one meter at a time."""
 
-    `on_trouble` is called, with the reason, when the meter must be joined again: it has left too many requests in a row
-    unanswered, or the module does not send.
-    """
-
-    def __init__(self, randomness: random.Random, on_trouble: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        randomness: random.Random,
+        statistics: Statistics,
+        timer: ResponseTimer,
+        on_trouble: Callable[[Trouble], None],
+    ) -> None:
         self.rssi_dbm: float | None = None
         """How strongly the meter was heard last; `None` while it was not heard."""
-        self.drops: Counter[Drop] = Counter()
-        """How often something that was received was not used, and why."""
-        self.renewed = asyncio.Event()
-        """Not set from the end of the session's lifetime until the module has renewed it: nothing is sent."""
-        self._barred = False
-        self._may_transmit = asyncio.Event()
-        """Not set while the module may not transmit (protocol 3.10): nothing is sent."""
+        self.heard_at = 0.0
+        """When the meter was heard last, or joined, on the event loop's clock."""
+        self.was_answered = False
+        """Whether the meter has answered anything since it was joined."""
+        self.unanswered = 0
+        """How many attempts in a row the meter has left unanswered."""
+        self._statistics = statistics
+        self._timer = timer
         self._on_trouble = on_trouble
+        self._renewed = asyncio.Event()
+        self._may_transmit = asyncio.Event()
+        self._bar_limit: asyncio.TimerHandle | None = None
+        self._bar_is_tried = False
         self._link: Link | None = None
         self._meter: Network | None = None
         self._joined = False
+        self._silent_attempts = SILENT_ATTEMPTS
         self._tid = randomness.randrange(0x10000)
         self._one_request = asyncio.Lock()
         self._next_send_at = 0.0
         self._pending: _Pending | None = None
-        self._silent_requests = 0
         self._confirmations: set[asyncio.Task[None]] = set()
         self._listeners: list[NotificationListener] = []
+        self.lift_bar()
 
     def listen_to(self, link: Link, meter: Network) -> None:
         """Take what this meter sends from now on: its first notification may come before the news that it is joined."""
         self._link = link
         self._meter = meter
 
-    def begin(self) -> None:
-        """Talk: the meter is joined."""
+    def begin(self, silent_attempts: int = SILENT_ATTEMPTS) -> None:
+        """Talk: the meter is joined. So many attempts without an answer are borne."""
         self._joined = True
-        self._silent_requests = 0
+        self._silent_attempts = silent_attempts
+        self.was_answered = False
+        self.unanswered = 0
+        self.heard_at = asyncio.get_running_loop().time()
+        self._next_send_at = 0.0
         self.rssi_dbm = self._meter.rssi_dbm if self._meter else None
-        self.renewed.set()
-        self.bar_transmission(barred=self._barred)
-
-    def bar_transmission(self, *, barred: bool) -> None:
-        """Send nothing while the module is above its limit of transmission time."""
-        self._barred = barred
-        if barred:
-            self._may_transmit.clear()
-        else:
-            self._may_transmit.set()
+        self._renewed.set()
 
     def end(self, failure: BrouteError) -> None:
         """Stop talking: whoever waits gets `failure`."""
@@ -94,13 +126,48 @@ class Conversation:
         self._meter = None
         self._link = None
         # Whoever waits at a gate finds out behind it.
-        self.renewed.set()
-        self._may_transmit.set()
-        if self._pending and not self._pending.answer.done():
-            self._pending.answer.set_exception(failure)
-            self._pending.answer.exception()  # a request that is still being sent does not look at it
+        self._renewed.set()
+        if self._pending:
+            self._pending.fail(failure)
         for task in self._confirmations:
             task.cancel()
+
+    # The gates: two, for two independent reasons.
+
+    def await_renewal(self) -> None:
+        """Send nothing until the session has been renewed."""
+        self._renewed.clear()
+
+    def end_renewal(self) -> None:
+        """Send again."""
+        self._renewed.set()
+
+    def bar(self) -> None:
+        """Send nothing while the module is above its limit of transmission time (protocol 3.10)."""
+        self.lift_bar()
+        self._may_transmit.clear()
+        self._bar_limit = asyncio.get_running_loop().call_later(BAR_LIMIT_S, self._try_the_bar)
+
+    def lift_bar(self) -> None:
+        """Send again."""
+        self._bar_is_tried = False
+        self._may_transmit.set()
+        if self._bar_limit:
+            self._bar_limit.cancel()
+            self._bar_limit = None
+
+    def _try_the_bar(self) -> None:
+        """Let a request through: the news that the bar was lifted may have got lost."""
+        self.lift_bar()
+        self._bar_is_tried = True
+
+    async def clear_to_transmit(self) -> None:
+        """Wait while the module is above its limit of transmission time."""
+        await self._may_transmit.wait()
+
+    @property
+    def _gates_are_open(self) -> bool:
+        return self._renewed.is_set() and self._may_transmit.is_set()
 
     def on_notification(self, listener: NotificationListener) -> Callable[[], None]:
         """Call `listener` with each INF and INFC of the meter; return what ends that."""
@@ -115,7 +182,8 @@ class Conversation:
         """Send a request and return the meter's answer, which may be an SNA.
 
         One request is under way at a time, and they are spaced. A request that stays unanswered is repeated, each time
-        with a new TID.
+        with a new TID; to a meter that has not answered the last ones it is sent once. An answer to any of the attempts
+        is taken.
 
         Raises:
             NotJoinedError: there is no session now.
@@ -123,46 +191,81 @@ class Conversation:
             NotSentError: the module could not send it.
             ModuleError: the module does not answer.
         """
-        asked = tuple(properties)
         async with self._one_request:
-            for _ in range(1 + repeats):
-                if answer := await self._ask(esv, asked, to):
-                    self._silent_requests = 0
-                    return answer
-                _LOGGER.debug("The meter did not answer a request of %d properties", len(asked))
-        self._silent_requests += 1
-        if self._silent_requests >= SILENT_REQUESTS:
-            self._on_trouble("the meter stopped answering")
+            pending = self._pending = _Pending(esv, tuple(properties), to)
+            try:
+                return await self._ask(pending, attempts=1 if self.unanswered else 1 + repeats)
+            finally:
+                self._pending = None
+
+    async def _ask(self, pending: _Pending, attempts: int) -> Frame:
+        spoilt_repeats = SPOILT_REPEATS
+        while attempts:
+            await self._send(pending)
+            if frame := await self._await_answer(pending):
+                self.was_answered = True
+                self.unanswered = 0
+                self._statistics.answers += 1
+                return frame
+            if pending.spoilt and spoilt_repeats:
+                self._statistics.spoilt += 1
+                self._next_send_at -= SPACING_S - SPOILT_SPACING_S
+                spoilt_repeats -= 1
+                continue
+            _LOGGER.debug("The meter did not answer a request of %d properties", len(pending.epcs))
+            self._statistics.unanswered += 1
+            self.unanswered += 1
+            attempts -= 1
+            if self.unanswered >= self._silent_attempts:
+                self._on_trouble(Trouble.METER_SILENT)
+                break
         raise MeterSilentError("The meter does not answer")
 
-    async def _ask(self, esv: Esv, properties: tuple[Property, ...], to: Eoj) -> Frame | None:
-        self._tid = (self._tid + 1) & 0xFFFF
-        frame = Frame(tid=self._tid, seoj=CONTROLLER, deoj=to, esv=esv, properties=properties)
-        pending = self._pending = _Pending(frame)
+    async def _await_answer(self, pending: _Pending) -> Frame | None:
+        """Wait for the answer; `None` when the time for it is over, or when it seems to have been spoilt."""
         try:
-            await self._send(frame.to_bytes())
-            async with asyncio.timeout(_response_timer_s(properties)):
-                return await pending.answer
+            async with asyncio.timeout(self._timer.limit_s(pending.kind)) as pending.limit:
+                await pending.settled.wait()
         except TimeoutError:
             return None
         finally:
-            self._pending = None
+            pending.limit = None
+        if pending.failure:
+            raise pending.failure
+        return pending.answer
 
-    async def _send(self, payload: bytes) -> None:
-        """Put a request on the air; when the air is busy, again after the spacing."""
-        for _ in range(1 + NOT_SENT_REPEATS):
+    async def _send(self, pending: _Pending) -> None:
+        """Put a request on the air; when the module could not, again after a pause."""
+        module_was_silent = False
+        pauses_s = iter(NOT_SENT_PAUSES_S)
+        while True:
             link = await self._clear_to_send()
+            self._tid = (self._tid + 1) & 0xFFFF
             try:
-                await link.send(payload)
+                await link.send(pending.frame(self._tid))
             except NotSentError:
                 _LOGGER.debug("The module could not put a datagram on the air")
-            except ModuleError:
-                self._on_trouble("the module does not send")
+                self._statistics.not_sent += 1
+                if self._bar_is_tried:
+                    self.bar()
+                    raise
+                if (pause_s := next(pauses_s, None)) is None:
+                    self._on_trouble(Trouble.NOT_SENT)
+                    raise
+                self._next_send_at = asyncio.get_running_loop().time() + pause_s
+            except NotJoinedError:
+                self._on_trouble(Trouble.NO_SESSION)
                 raise
+            except ModuleError as err:
+                if module_was_silent or not isinstance(err, ModuleSilentError):
+                    self._on_trouble(Trouble.MODULE_SILENT)
+                    raise
+                module_was_silent = True
+                self._next_send_at = 0.0
             else:
+                self._bar_is_tried = False
+                self._statistics.requests += 1
                 return
-        self._on_trouble("the module puts nothing on the air")
-        raise NotSentError("The module cannot put anything on the air")
 
     async def _clear_to_send(self) -> Link:
         """Wait for the spacing, the renewal and the duty limit; return the link that may be used."""
@@ -171,18 +274,14 @@ class Conversation:
             async with asyncio.timeout(GATE_LIMIT_S):
                 await asyncio.sleep(self._next_send_at - loop.time())
                 while not self._gates_are_open:
-                    await self.renewed.wait()
+                    await self._renewed.wait()
                     await self._may_transmit.wait()
         except TimeoutError:
-            raise NotSentError("The module may not transmit now, by its limit of transmission time") from None
+            raise NotSentError("The module may not transmit now") from None
         if self._link is None or not self._joined:
             raise NotJoinedError("There is no session with the meter now")
         self._next_send_at = loop.time() + SPACING_S
         return self._link
-
-    @property
-    def _gates_are_open(self) -> bool:
-        return self.renewed.is_set() and self._may_transmit.is_set()
 
     # What comes from the link.
 
@@ -191,28 +290,31 @@ class Conversation:
         if drop := self._objection_to(datagram):
             self.drop(drop)
             return
-        if datagram.rssi_dbm is not None:
-            self.rssi_dbm = datagram.rssi_dbm
         try:
             frame = Frame.from_bytes(datagram.payload)
         except FrameError as err:
             _LOGGER.debug("Dropped a datagram: %s", err)
             self.drop(Drop.MALFORMED)
             return
+        self.heard_at = asyncio.get_running_loop().time()
+        if datagram.rssi_dbm is not None:
+            self.rssi_dbm = datagram.rssi_dbm
         if frame.surplus:
             _LOGGER.debug("A frame is followed by %d bytes that do not belong to it", frame.surplus)
-        if self._pending and self._pending.is_answered_by(frame):
-            if not self._pending.answer.done():
-                self._pending.answer.set_result(frame)
+        _LOGGER.debug("← %s", frame)
+        if self._pending and (answer_s := self._pending.take(frame)) is not None:
+            self._timer.learn(self._pending.kind, answer_s)
         elif frame.esv in (Esv.INF, Esv.INFC) and frame.seoj in _METER_OBJECTS and _is_for_us(frame):
             self._take_notification(frame)
         else:
             self.drop(Drop.UNMATCHED)
 
     def drop(self, drop: Drop) -> None:
-        """Count what was received and cannot be used."""
+        """Count what was received and cannot be used; it may have been the answer that is waited for."""
         _LOGGER.debug("Dropped what was received: %s", drop)
-        self.drops[drop] += 1
+        self._statistics.drops[drop] += 1
+        if drop in _SPOILT and self._pending:
+            self._pending.expect_no_more_than(self._timer.slowest_s.get(self._pending.kind, 0.0))
 
     def _objection_to(self, datagram: Datagram) -> Drop | None:
         if datagram.source_port != PORT or datagram.destination_port != PORT:
@@ -222,6 +324,7 @@ class Conversation:
         return None if datagram.encrypted else Drop.UNENCRYPTED
 
     def _take_notification(self, frame: Frame) -> None:
+        self._statistics.notifications += 1
         # Where nothing may be sent now, the meter repeats it.
         if frame.esv is Esv.INFC and self._link and self._gates_are_open:
             task = asyncio.create_task(self._confirm(self._link, frame))
@@ -246,33 +349,69 @@ class Conversation:
 
 
 class _Pending:
-    """The request that is under way."""
+    """The request that is under way, in all its attempts."""
 
-    def __init__(self, request: Frame) -> None:
-        self.answer: asyncio.Future[Frame] = asyncio.get_running_loop().create_future()
-        self._request = request
-        self._epcs = sorted(request.epcs)
+    def __init__(self, esv: Esv, properties: tuple[Property, ...], to: Eoj) -> None:
+        self.epcs = sorted(prop.epc for prop in properties)
+        self.kind = RequestKind.of(self.epcs)
+        self.settled = asyncio.Event()
+        self.answer: Frame | None = None
+        self.failure: BrouteError | None = None
+        self.limit: asyncio.Timeout | None = None
+        """While the answer is waited for."""
+        self.spoilt = False
+        self._esv = esv
+        self._properties = properties
+        self._to = to
+        self._sent_at: dict[int, float] = {}
 
-    def is_answered_by(self, frame: Frame) -> bool:
-        """Tell whether a frame answers this request: TID, both objects, the service and the EPCs must fit.
+    def frame(self, tid: int) -> bytes:
+        """Return the request as its next attempt."""
+        self._sent_at[tid] = asyncio.get_running_loop().time()
+        self.spoilt = False
+        frame = Frame(tid=tid, seoj=CONTROLLER, deoj=self._to, esv=self._esv, properties=self._properties)
+        _LOGGER.debug("→ %s", frame)
+        return frame.to_bytes()
 
-        The TID alone is not enough: meters use small TIDs of their own (protocol 1.2). An SNA may come without any
-        property at all.
+    def take(self, frame: Frame) -> float | None:
+        """Take a frame if it answers this request; return after how many seconds, else `None`.
+
+        TID, both objects, the service and the EPCs must fit. The TID alone is not enough: meters use small TIDs of
+        their own (protocol 1.2). An SNA may come without any property at all.
         """
         refuses_all = not frame.properties and frame.esv is not Esv.INF
-        return (
-            frame.tid == self._request.tid
-            and frame.seoj == self._request.deoj
-            and frame.esv in ANSWERS[self._request.esv]
-            and (frame.deoj == self._request.seoj or frame.esv is Esv.INF)
-            and (sorted(frame.epcs) == self._epcs or refuses_all)
-        )
+        if (
+            self.answer is not None
+            or frame.tid not in self._sent_at
+            or frame.seoj != self._to
+            or frame.esv not in ANSWERS[self._esv]
+            or (frame.deoj != CONTROLLER and frame.esv is not Esv.INF)
+            or (sorted(frame.epcs) != self.epcs and not refuses_all)
+        ):
+            return None
+        self.answer = frame
+        self.settled.set()
+        return asyncio.get_running_loop().time() - self._sent_at[frame.tid]
+
+    def fail(self, failure: BrouteError) -> None:
+        """Let the request fail, unless it was answered."""
+        if not self.settled.is_set():
+            self.failure = failure
+            self.settled.set()
+
+    def expect_no_more_than(self, usual_s: float) -> None:
+        """Wait for the answer no longer than it usually takes: it seems to have come, and to have been spoilt."""
+        if self.limit is None or self.spoilt:
+            return
+        self.spoilt = True
+        loop = asyncio.get_running_loop()
+        shortest_s, longest_s = SPOILT_WAIT_S
+        sent_at = next(reversed(self._sent_at.values()))
+        end = loop.time() + min(max(sent_at + usual_s - loop.time(), shortest_s), longest_s)
+        when = self.limit.when()
+        if when is not None and end < when:
+            self.limit.reschedule(end)
 
 
 def _is_for_us(notification: Frame) -> bool:
     return (notification.deoj.class_group, notification.deoj.class_code) in _OUR_CLASSES
-
-
-def _response_timer_s(properties: tuple[Property, ...]) -> float:
-    several = len(properties) > 1 or any(prop.epc in _HISTORIES for prop in properties)
-    return RESPONSE_TIMER_2_S if several else RESPONSE_TIMER_1_S

@@ -32,6 +32,10 @@ class PortBusyError(PortError):
     """Another program holds the port."""
 
 
+class PortSharedError(PortError):
+    """The port is open, but another program seems to read from it or write to it."""
+
+
 class NotAModuleError(BrouteError):
     """The port was opened, but what is behind it does not answer as a Wi-SUN module."""
 
@@ -90,6 +94,10 @@ class NotJoinedError(BrouteError):
 
 class ClosedError(BrouteError):
     """The session was closed, by the program's own wish."""
+
+
+class MalformedMemoryError(BrouteError, ValueError):
+    """What an earlier program has remembered cannot be used."""
 
 
 class FrameError(BrouteError):

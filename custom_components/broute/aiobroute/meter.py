@@ -18,9 +18,13 @@ from .echonet.values import JST, PropertyCodec
 from .exceptions import BrouteError, PropertyError, PropertyRefusedError
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
+from .memory import Memory
 from .properties import Answers, PropertyReader
+from .reactions import SessionState
 from .readings import Constants, HalfHour, Reading, Scale
-from .session import Session, SessionState
+from .response_timer import ResponseTimer
+from .session import Session
+from .statistics import Statistics
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -65,8 +69,8 @@ class SmartMeter:
             await meter.joined()
             reading = await meter.read()
 
-    `network` and `constants` are what an earlier `SmartMeter` left in the attributes of these names: with them there is
-    no scan, and the first reading is whole at once. Constants of another meter are not used.
+    `memory` is what an earlier `SmartMeter` with the same credentials left in the attribute of this name: with it there
+    is no scan, and the first reading is whole at once. Constants of another meter are not used.
     """
 
     def __init__(
@@ -74,12 +78,23 @@ class SmartMeter:
         url: str,
         credentials: Credentials,
         *,
-        network: Network | None = None,
-        constants: Constants | None = None,
+        memory: Memory | None = None,
         opener: PortOpener = open_with_serialx,
         randomness: random.Random | None = None,
     ) -> None:
-        self._session = Session(url, credentials, network=network, opener=opener, randomness=randomness)
+        memory = memory or Memory()
+        constants = memory.constants
+        self._session = Session(
+            url,
+            credentials,
+            network=memory.network,
+            dialect=memory.dialect,
+            timer=ResponseTimer(memory.slowest_s),
+            left_at=memory.left_at,
+            opener=opener,
+            randomness=randomness,
+        )
+        self._state = SessionState.CLOSED
         self.constants = constants
         """What is known of the meter; `None` before `describe()`."""
         self.is_described = False
@@ -142,6 +157,23 @@ class SmartMeter:
     def network(self) -> Network | None:
         """The meter's network; `None` before it was found."""
         return self._session.network
+
+    @property
+    def memory(self) -> Memory:
+        """What the next `SmartMeter` with these credentials should be given."""
+        session = self._session
+        return Memory(
+            network=session.network,
+            dialect=session.dialect,
+            constants=self.constants,
+            slowest_s=session.timer.slowest_s,
+            left_at=session.left_at,
+        )
+
+    @property
+    def statistics(self) -> Statistics:
+        """What happened on the way to the meter, counted."""
+        return self._session.statistics
 
     @property
     def rssi_dbm(self) -> float | None:
@@ -338,9 +370,11 @@ class SmartMeter:
 
     def _take_state(self, state: SessionState) -> None:
         network = self._session.network
-        if state is SessionState.JOINED:
+        is_new = state is SessionState.JOINED and self._state is not SessionState.RENEWING
+        self._state = state
+        if is_new:
             self.is_described = False
-        if state is SessionState.JOINED and self.constants and network and network.mac != self.constants.mac:
+        if is_new and self.constants and network and network.mac != self.constants.mac:
             _LOGGER.info("Another meter answers to this ID than before")
             self.constants = None
             self._constants_are_remembered = False

@@ -3,6 +3,7 @@
 Above: `SmartMeter`. Below: the conversation, for one request at a time.
 """
 
+import asyncio
 from collections.abc import Mapping, Sequence
 import logging
 
@@ -18,6 +19,9 @@ REPEATS_OF_SEVERAL = 1
 """A request of several properties that stays unanswered is soon made smaller instead."""
 LIMITS_SEEN = 2
 """So often in a row must a request turn out too large before smaller ones are made for good: once may be the radio."""
+
+LIMIT_AGE_S = 86_400.0
+"""After this time a meter is tried with more again: what looked like its limit may have been the radio."""
 
 
 class Answers:
@@ -62,8 +66,11 @@ class PropertyReader:
         """How many properties this meter answers in one request."""
         self._conversation = conversation
         self._refused: set[int] = set()
-        self._largest_answered = max_properties
+        self._answered: list[int] = []
+        """How many properties each answer to the request that is under way brought."""
         self._limits_seen: list[int] = []
+        self._limited_at: float | None = None
+        """Since when this reader asks for less than the most; `None` while it does not, or has not asked yet."""
 
     async def get(self, epcs: Sequence[int]) -> Answers:
         """Get properties.
@@ -71,20 +78,31 @@ class PropertyReader:
         Raises:
             BrouteError: the meter was not asked, or did not answer.
         """
+        self._forget_an_old_limit()
         edts: dict[int, bytes] = {}
         for start in range(0, len(epcs), self.max_properties):
             edts |= await self._get_chunk(epcs[start : start + self.max_properties])
         return Answers(edts)
 
+    def _forget_an_old_limit(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if self._limited_at is None:
+            self._limited_at = now if self.max_properties < MAX_PROPERTIES else None
+        elif now - self._limited_at > LIMIT_AGE_S:
+            self.max_properties = MAX_PROPERTIES
+            self._limited_at = None
+
     async def _get_chunk(self, epcs: Sequence[int]) -> dict[int, bytes]:
         """Get what should fit in one request; that it does not is remembered when it is seen twice in a row."""
-        self._largest_answered = len(epcs)
+        self._answered.clear()
         edts = await self._get_together(epcs)
-        if self._largest_answered < len(epcs):
-            self._limits_seen.append(self._largest_answered)
+        answered = max(self._answered, default=0)
+        if 0 < answered < len(epcs):
+            self._limits_seen.append(answered)
             if len(self._limits_seen) == LIMITS_SEEN:
                 self.max_properties = max(self._limits_seen)
                 self._limits_seen.clear()
+                self._limited_at = asyncio.get_running_loop().time()
                 _LOGGER.debug("This meter is asked for %d properties at once from now on", self.max_properties)
         elif len(epcs) == self.max_properties:
             self._limits_seen.clear()
@@ -101,30 +119,27 @@ class PropertyReader:
         except MeterSilentError:
             if len(epcs) == 1:
                 raise
-            return await self._get_halved(epcs)
+            # One property tells whether it was too much at once, or whether the meter is not there at all.
+            return await self._get_together(epcs[:1]) | await self._get_parts(epcs[1:])
         edts = dict.fromkeys(epcs, b"") | {prop.epc: prop.edt for prop in frame.properties}
         missing = [epc for epc in epcs if not edts[epc] and epc in self.readable - self._refused]
         if not missing:
+            self._answered.append(len(epcs))
             return edts
         if len(epcs) == 1:
             self._refused.add(epcs[0])
             return edts
         answered = sum(bool(edts[epc]) for epc in epcs)
         if not answered:
-            return await self._get_halved(epcs)
+            return await self._get_parts(epcs)
         # A meter that is asked for too much at once gives the first ones and refuses the rest.
         rest = await self._get_together(missing)
         if any(rest.values()):
-            self._limit(answered)
+            self._answered.append(answered)
+        else:
+            self._answered.append(len(epcs))
         return edts | rest
 
-    async def _get_halved(self, epcs: Sequence[int]) -> dict[int, bytes]:
-        # The smaller half first: from 6 to 1 in as many steps as the session bears silence.
-        half = len(epcs) // 2
-        edts = await self._get_together(epcs[:half]) | await self._get_together(epcs[half:])
-        if any(edts.values()):
-            self._limit(len(epcs) - half)
-        return edts
-
-    def _limit(self, properties: int) -> None:
-        self._largest_answered = min(self._largest_answered, properties)
+    async def _get_parts(self, epcs: Sequence[int]) -> dict[int, bytes]:
+        half = (len(epcs) + 1) // 2
+        return await self._get_together(epcs[:half]) | (await self._get_together(epcs[half:]) if epcs[half:] else {})

@@ -1,18 +1,19 @@
 """The session with a meter: found, joined, kept, and set up again when it is lost.
 
 Everything that concerns the air is decided here and nowhere else: when to scan, to join, to send, to wait, to give up.
-Above: `SmartMeter`. Below: a `Link`, which does as it is told, and the conversation with the meter.
+What is done about each thing that can happen is a table in `reactions`, the order of attempts after a loss is in
+`recovery`. Above: `SmartMeter`. Below: a `Link`, which does as it is told, and the conversation with the meter.
 """
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
-from enum import StrEnum
 import logging
 import random
 
-from .conversation import Conversation
+from .conversation import SILENT_ATTEMPTS, Conversation, Trouble
 from .credentials import Credentials
-from .echonet import node_profile
+from .echonet import node_profile, super_class
 from .echonet.frame import NODE_PROFILE, SMART_METER, Eoj, Esv, Frame, Property
 from .exceptions import (
     BrouteError,
@@ -24,41 +25,44 @@ from .exceptions import (
     NotAModuleError,
     NotJoinedError,
     PortError,
+    PortSharedError,
     PropertyError,
 )
-from .link.base import Link, LinkEvent, LinkListener, Module, Network
+from .link.base import Dialect, Drop, Link, LinkEvent, LinkListener, Module, Network
 from .link.identify import identify
 from .link.port import PortOpener, open_with_serialx
+from .reactions import Lapse, Occurrence, Reaction, SessionState, reaction_to
+from .recovery import Attempt, Footing, Recovery
+from .response_timer import ResponseTimer
+from .statistics import Statistics
 
 _LOGGER = logging.getLogger(__name__)
 
 SCAN_DURATIONS = (5, 6, 7)
 """9, 18 and 36 s: the short ones often find nothing, and a longer one than 7 was never needed (protocol 3.4)."""
 JOIN_ATTEMPTS = 2
-JOIN_PAUSE_S = 10.0
-"""A meter refuses whoever comes again sooner (protocol 3.5)."""
+JOIN_PAUSE_S = 5.0
+"""Between the refusal of a join and the next one: one refusal may be the radio, or the meter's rest after a session."""
+REST_S = 10.0
+"""A meter refuses a join within this time after the end of its last session (protocol 3.5)."""
 RENEWAL_LIMIT_S = 60.0
 """From the end of the session's lifetime to its renewal by the module; 2 s are usual, 42 s were seen."""
 LEAVE_LIMIT_S = 5.0
 """For an orderly end, which may have to wait for a command that is under way."""
 INSTANCE_LIST_WAIT_S = 20.0
 """The meter sends its instance list by itself within seconds; after this time it is asked for (AIF 3.1.1)."""
-BACK_OFF_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
-"""Before each new attempt to set up the session, and the last one for ever; each is lengthened by up to a fifth."""
-
-
-class SessionState(StrEnum):
-    """What the session is doing."""
-
-    CLOSED = "closed"
-    OPENING = "opening"
-    """The port is being opened and the module identified."""
-    SEARCHING = "searching"
-    """The module scans for the meter."""
-    AUTHENTICATING = "authenticating"
-    JOINED = "joined"
-    WAITING = "waiting"
-    """The last attempt failed; the next one comes after a pause."""
+MODULE_CHECK_S = 8.0
+"""After so long without a word of the meter the module is asked, over the wire alone, whether all is as it was."""
+SILENCE_LIMIT_S = 300.0
+"""After so long without a word of the meter it is asked for its operation status."""
+DOUBT_S = 20.0
+"""So often it is asked once it has left something unanswered: nobody else may ask in that time."""
+PATIENCE = (1, 4, 16, 64)
+"""How many times more silence is borne in a session that replaces one which the meter had fallen silent in: when a new
+session does not help, more of them do not help more."""
+DISTURBANCES = 3
+DISTURBANCE_SPAN_S = 60.0
+"""So many spoilt lines and answers to nobody's commands in this time are another program's work, not the wire's."""
 
 
 type StateListener = Callable[[SessionState], None]
@@ -67,7 +71,9 @@ type StateListener = Callable[[SessionState], None]
 class Session:
     """One port, one module, one meter.
 
-    `network` is what an earlier session left in `network`: it is joined at once, and only if that fails a scan is made.
+    `network`, `dialect`, `timer` and `left_at` are what an earlier session left in the attributes of these names: the
+    network is joined at once, and searched for only if that fails. If the module still holds a session with it, that is
+    used after one check.
     """
 
     def __init__(
@@ -76,30 +82,43 @@ class Session:
         credentials: Credentials,
         *,
         network: Network | None = None,
+        dialect: Dialect | None = None,
+        timer: ResponseTimer | None = None,
+        left_at: float | None = None,
         opener: PortOpener = open_with_serialx,
         randomness: random.Random | None = None,
     ) -> None:
         self.network = network
+        self.dialect = dialect
+        """How the module is spoken to; `None` before it was identified."""
+        self.timer = timer or ResponseTimer()
+        self.left_at = left_at
+        """When a session with the meter was ended in order, on the event loop's clock; `None` before there was one."""
         self.state = SessionState.CLOSED
         self.failure: BrouteError | None = None
         """Why the last attempt failed; `None` while there is nothing to complain of."""
         self.instances: frozenset[Eoj] | None = None
         """The objects that the meter announced in this session; `None` while it did not."""
+        self.statistics = Statistics()
         self._url = url
         self._credentials = credentials
         self._opener = opener
         self._random = randomness or random.Random()  # noqa: S311 - it spreads requests, it keeps no secret
-        self.conversation = Conversation(self._random, self._lose)
+        self.conversation = Conversation(self._random, self.statistics, self.timer, self._take)
         """What is said to the meter while it is joined."""
         self.conversation.on_notification(self._take_notification)
         self._link: Link | None = None
+        self._prepared = False
+        """Whether the module has the credentials."""
         self._opened = False
         self._closing = False
         self._keeper: asyncio.Task[None] | None = None
-        self._since_joined: list[LinkEvent] = []
-        """What the module reported behind the news that the meter is joined, until that news has been taken."""
+        self._recovery = Recovery(Footing.AS_IT_IS, self._random)
+        self._fruitless_sessions = 0
+        """How many sessions in a row have brought no answer."""
+        self._disturbances: deque[float] = deque(maxlen=DISTURBANCES)
         self._state_listeners: list[StateListener] = []
-        self._lost: asyncio.Event = asyncio.Event()
+        self._lost = asyncio.Event()
         self._renewal_deadline: asyncio.TimerHandle | None = None
         self._settled = asyncio.Event()
         """Set when an attempt has ended, well or not."""
@@ -132,7 +151,7 @@ class Session:
         Raises:
             BrouteError: the attempt that was under way failed, and why. The next one comes after a pause.
         """
-        while self.state is not SessionState.JOINED:
+        while self.state not in (SessionState.JOINED, SessionState.RENEWING):
             if self.state is SessionState.CLOSED:
                 raise ClosedError("The session is closed")
             if self.state is SessionState.WAITING and self.failure:
@@ -143,14 +162,16 @@ class Session:
     async def close(self) -> None:
         """End the session with the meter and close the port, within seconds. Nothing survives it."""
         self._closing = True
-        was_joined = self.state is SessionState.JOINED
+        was_joined = self.state in (SessionState.JOINED, SessionState.RENEWING)
         self._abandon(ClosedError("The session was closed"))
+        self.conversation.lift_bar()
         self._become(SessionState.CLOSED)
         try:
             if self._keeper:
                 self._keeper.cancel()
                 await asyncio.wait((self._keeper,))
             if was_joined and self._link:
+                self.left_at = asyncio.get_running_loop().time()
                 async with asyncio.timeout(LEAVE_LIMIT_S):
                     await self._link.leave()
         except (BrouteError, TimeoutError) as err:
@@ -182,7 +203,88 @@ class Session:
                 return sorted(networks, key=lambda network: network.rssi_dbm, reverse=True)
         return []
 
-    # What comes from the link.
+    # What happens to it.
+
+    def _take(self, occurrence: Occurrence) -> None:
+        """React as the table says."""
+        reaction = reaction_to(occurrence, self.state)
+        match reaction:
+            case Reaction.NOTHING:
+                pass
+            case Reaction.BEGIN:
+                self._begin()
+            case Reaction.HOLD:
+                self._hold()
+            case Reaction.RESUME:
+                self._end_renewal()
+                self._become(SessionState.JOINED)
+            case Reaction.BAR:
+                self.conversation.bar()
+            case Reaction.LIFT:
+                self.conversation.lift_bar()
+            case Reaction.REJOIN:
+                self._lose(occurrence, Footing.AS_IT_IS)
+            case Reaction.RESET:
+                self._lose(occurrence, Footing.RESET)
+            case Reaction.REOPEN:
+                self._lose(occurrence, Footing.REOPEN)
+
+    def _begin(self, silent_attempts: int | None = None) -> None:
+        if silent_attempts is None:
+            patience = PATIENCE[min(self._fruitless_sessions, len(PATIENCE) - 1)]
+            silent_attempts = SILENT_ATTEMPTS * patience
+        self.failure = None
+        self.statistics.sessions += 1
+        self.conversation.begin(silent_attempts)
+        self._become(SessionState.JOINED)
+
+    def _hold(self) -> None:
+        """Send nothing until the module, which does so by itself, has renewed the session (protocol 3.5)."""
+        self.conversation.await_renewal()
+        self._renewal_deadline = asyncio.get_running_loop().call_later(
+            RENEWAL_LIMIT_S, self._take, Lapse.RENEWAL_OVERDUE
+        )
+        self._become(SessionState.RENEWING)
+
+    def _end_renewal(self) -> None:
+        self.conversation.end_renewal()
+        if self._renewal_deadline:
+            self._renewal_deadline.cancel()
+            self._renewal_deadline = None
+
+    def _lose(self, cause: Occurrence, footing: Footing) -> None:
+        """Note that the session is gone; the keeper sets it up again."""
+        if self.state is SessionState.WAITING:
+            self._recovery.demand(footing)
+            return
+        _LOGGER.debug("The session is lost: %s", cause.name)
+        self.statistics.losses[cause.name.lower()] += 1
+        fruitless = cause is Trouble.METER_SILENT and not self.conversation.was_answered
+        self._fruitless_sessions = self._fruitless_sessions + 1 if fruitless else 0
+        self._recovery = Recovery(footing, self._random)
+        self._lost.set()
+        self._abandon(_failure_of(cause))
+        self._become(SessionState.WAITING)
+
+    def _abandon(self, failure: BrouteError) -> None:
+        """Let nothing wait for a session that is not there."""
+        self.failure = failure
+        self._end_renewal()
+        self.conversation.end(failure)
+
+    def _become(self, state: SessionState) -> None:
+        if state is self.state:
+            return
+        self.state = state
+        if state in (SessionState.JOINED, SessionState.WAITING, SessionState.CLOSED):
+            self._settled.set()
+        for listener in tuple(self._state_listeners):
+            listener(state)
+
+    def _take_drop(self, drop: Drop) -> None:
+        if drop in (Drop.GARBLED, Drop.UNEXPECTED):
+            self._disturbances.append(asyncio.get_running_loop().time())
+        self.conversation.drop(drop)
 
     def _take_notification(self, frame: Frame) -> None:
         if frame.seoj == NODE_PROFILE:
@@ -199,105 +301,96 @@ class Session:
             except PropertyError as err:
                 _LOGGER.debug("Dropped an instance list: %s", err)
 
-    def _take_event(self, event: LinkEvent) -> None:
-        match event:
-            case LinkEvent.DUTY_LIMIT_REACHED:
-                self.conversation.bar_transmission(barred=True)
-            case LinkEvent.DUTY_LIMIT_LIFTED:
-                self.conversation.bar_transmission(barred=False)
-            case LinkEvent.LOST:
-                self._lose("the port is gone", PortError("The port was lost"))
-            case _ if self.state is not SessionState.JOINED:
-                self._since_joined = [] if event is LinkEvent.JOINED else [*self._since_joined, event]
-            case LinkEvent.EXPIRED:
-                self._await_renewal()
-            case LinkEvent.JOINED:
-                self._end_renewal()
-            case LinkEvent.JOIN_FAILED:
-                self._lose("the renewal of the session failed")
-            case LinkEvent.ENDED_BY_METER:
-                self._lose("the meter ended the session")
-            case LinkEvent.ENDED:
-                self._lose("the session ended")
-
-    def _await_renewal(self) -> None:
-        """Send nothing until the module, which does so by itself, has renewed the session (protocol 3.5)."""
-        self.conversation.renewed.clear()
-        if self._renewal_deadline is None:
-            self._renewal_deadline = asyncio.get_running_loop().call_later(
-                RENEWAL_LIMIT_S, self._lose, "the module did not renew the session"
-            )
-
-    def _end_renewal(self) -> None:
-        self.conversation.renewed.set()
-        if self._renewal_deadline:
-            self._renewal_deadline.cancel()
-            self._renewal_deadline = None
-
     # Setting the session up, again and again.
 
     async def _keep(self) -> None:
-        """Keep the session: set it up, watch it, and when it is lost set it up again.
-
-        A session that was lost is set up again at once; after an attempt that failed there is a pause, longer each
-        time.
-        """
-        failures = 0
+        """Keep the session: set it up, watch it, and when it is lost set it up again."""
         while True:
+            await self._set_up()
+            await self._watch()
+
+    async def _set_up(self) -> None:
+        """Try until there is a session, with growing pauses."""
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
+        while True:
+            self._lost.clear()
+            self.statistics.attempts += 1
             failure: BrouteError
             try:
-                await self._establish()
-                failures = 0
-                await self._watch()
-                continue
+                await self._attempt(self._recovery.next_attempt())
             except BrouteError as err:
                 _LOGGER.debug("The session could not be set up: %s", err)
                 failure = err
             except Exception:  # whatever it was, the session must come back without anybody's help
                 _LOGGER.exception("The session could not be set up")
                 failure = ModuleError("The module cannot be used, for a reason that is only in the log")
-            if isinstance(failure, PortError | ModuleError | NotAModuleError):
+            else:
+                return
+            if isinstance(failure, ModuleError | NotAModuleError) and self._is_disturbed():
+                failure = PortSharedError("Another program seems to use the port too")
+            if isinstance(failure, PortError | NotAModuleError):
+                # Somebody else may need it, or it has to be taken out.
                 await self._drop_link()
             self._abandon(failure)
+            pause_s = self._recovery.pause_s(
+                failure, outage_s=loop.time() - began_at, knows_network=self.network is not None
+            )
             self._become(SessionState.WAITING)
-            pause = BACK_OFF_S[min(failures, len(BACK_OFF_S) - 1)]
-            failures += 1
-            await asyncio.sleep(pause * self._random.uniform(1.0, 1.2))
+            await asyncio.sleep(pause_s)
 
-    async def _establish(self) -> None:
-        self._lost.clear()
-        if self._link and not self._link.is_open:
-            await self._drop_link()
+    async def _attempt(self, attempt: Attempt) -> None:
+        """Set the session up, in one of the ways that there are."""
         link = self._link
+        if link and (attempt.footing is Footing.REOPEN or not link.is_open):
+            await self._drop_link()
+            link = None
+        is_new = link is None or not self._prepared
         if link is None:
             self._become(SessionState.OPENING)
             link = await self._open_link()
-        await link.prepare(self._credentials)
-        self.conversation.bar_transmission(barred=False)  # the module was reset
+        if is_new and self.network and await self._take_up(link, self.network):
+            return
+        if is_new or attempt.footing is not Footing.AS_IT_IS:
+            self._prepared = False
+            await link.prepare(self._credentials)
+            self._prepared = True
+            self.conversation.lift_bar()
         if self.network:
             try:
                 await self._join(link, self.network)
-            except CredentialsRefusedError, MeterSilentError:
-                # The meter may have moved to another channel: the scan tells.
-                _LOGGER.debug("The meter is not where it was: searching")
-                self.network = None
-            else:
-                return
-        network = await self._find(link)
-        for attempt in range(1, JOIN_ATTEMPTS + 1):
-            try:
-                await self._join(link, network)
-            except CredentialsRefusedError:
-                if attempt == JOIN_ATTEMPTS:
+            except (CredentialsRefusedError, MeterSilentError) as err:
+                if not attempt.searches:
                     raise
-                await asyncio.sleep(JOIN_PAUSE_S)
+                # It may have moved to another channel: the scan tells.
+                _LOGGER.debug("The meter is not where it was: %s", err)
             else:
                 return
+        await self._join(link, await self._find(link))
+
+    async def _take_up(self, link: Link, network: Network) -> bool:
+        """Use the session that the module may still hold, if the meter answers in it."""
+        self._become(SessionState.AUTHENTICATING)
+        if not await link.take_up(network):
+            return False
+        self.instances = None
+        self.conversation.listen_to(link, network)
+        self.conversation.begin()
+        try:
+            await self._ask_operation_status()
+        except (NotJoinedError, MeterSilentError, ModuleError) as err:
+            _LOGGER.debug("The module holds no session that can be used: %s", err)
+            self.conversation.end(err)
+            return False
+        self._begin()
+        return True
 
     async def _find(self, link: Link) -> Network:
         """Scan with growing durations; take the strongest network that answers to our pairing ID."""
         self._become(SessionState.SEARCHING)
         for duration in SCAN_DURATIONS:
+            await self.conversation.clear_to_transmit()
+            self.statistics.scans += 1
             networks = [
                 network for network in await link.scan(duration) if network.pairing_id == self._credentials.pairing_id
             ]
@@ -306,26 +399,73 @@ class Session:
         raise MeterNotFoundError("No meter with this ID was heard: it is too far away, or the ID is wrong")
 
     async def _join(self, link: Link, network: Network) -> None:
+        """Authenticate; when the meter refuses, once more."""
         self._become(SessionState.AUTHENTICATING)
-        self.instances = None
-        self.network = network
-        self.conversation.listen_to(link, network)
-        self._since_joined = []
-        await link.join(network)
-        self.failure = None
-        self.conversation.begin()
-        self._become(SessionState.JOINED)
-        for event in self._since_joined:
-            self._take_event(event)
+        await self._let_the_meter_rest()
+        for attempt in range(1, JOIN_ATTEMPTS + 1):
+            await self.conversation.clear_to_transmit()
+            self.instances = None
+            self.network = network
+            self.conversation.listen_to(link, network)
+            self.statistics.joins += 1
+            try:
+                # That it is joined is reported first, and there may be more news before this returns.
+                await link.join(network)
+            except CredentialsRefusedError:
+                if attempt == JOIN_ATTEMPTS:
+                    raise
+                await asyncio.sleep(JOIN_PAUSE_S)
+            else:
+                return
+
+    async def _let_the_meter_rest(self) -> None:
+        """Wait until the meter takes a new session after the last one."""
+        if self.left_at is not None:
+            since_s = asyncio.get_running_loop().time() - self.left_at
+            # A remembered time may be of a clock that has started anew since.
+            if 0 <= since_s < REST_S:
+                await asyncio.sleep(REST_S - since_s)
+            self.left_at = None
+
+    def _is_disturbed(self) -> bool:
+        """Tell whether so much was spoilt lately that another program may be at work."""
+        now = asyncio.get_running_loop().time()
+        return len(self._disturbances) == DISTURBANCES and now - self._disturbances[0] < DISTURBANCE_SPAN_S
+
+    async def _open_link(self) -> Link:
+        link = await identify(self._opener, self._url)
+        if self._closing:
+            await link.close()
+            raise ClosedError("The session was closed while it was opened")
+        link.listen(
+            LinkListener(on_datagram=self.conversation.take, on_event=self._take, on_drop=self._take_drop),
+        )
+        self._link = link
+        self._prepared = False
+        self.dialect = link.module.dialect
+        return link
+
+    async def _drop_link(self) -> None:
+        link, self._link = self._link, None
+        if link:
+            await link.close()
+
+    # Watching it.
 
     async def _watch(self) -> None:
-        """Wait until the session is lost; see to the instance list meanwhile."""
-        instances = asyncio.create_task(self._ask_for_instances())
+        """Wait until the session is lost; see meanwhile that module and meter are still there."""
+        watches = [
+            asyncio.create_task(watch())
+            for watch in (self._ask_for_instances, self._watch_the_module, self._watch_the_meter)
+        ]
+        for watch in watches:
+            watch.add_done_callback(_report)
         try:
             await self._lost.wait()
         finally:
-            instances.cancel()
-            await asyncio.gather(instances, return_exceptions=True)
+            for watch in watches:
+                watch.cancel()
+            await asyncio.gather(*watches, return_exceptions=True)
 
     async def _ask_for_instances(self) -> None:
         await asyncio.sleep(INSTANCE_LIST_WAIT_S)
@@ -336,43 +476,61 @@ class Session:
             except BrouteError as err:
                 _LOGGER.debug("The meter did not give its instance list: %s", err)
 
-    async def _open_link(self) -> Link:
-        link = await identify(self._opener, self._url)
-        if self._closing:
-            await link.close()
-            raise ClosedError("The session was closed while it was opened")
-        talk = self.conversation
-        link.listen(LinkListener(on_datagram=talk.take, on_event=self._take_event, on_drop=talk.drop))
-        self._link = link
-        return link
+    async def _watch_the_module(self) -> None:
+        """Notice that the module is gone, was reset, or is used by somebody else, though nobody sends anything."""
+        loop = asyncio.get_running_loop()
+        checked_at = loop.time()
+        while (link := self._link) and (network := self.network):
+            heard_at = max(checked_at, self.conversation.heard_at)
+            await asyncio.sleep(heard_at + MODULE_CHECK_S - loop.time())
+            if self.conversation.heard_at > heard_at:
+                continue
+            try:
+                is_as_it_was = await link.take_up(network)
+            except PortError:
+                self._take(LinkEvent.LOST)
+            except BrouteError:
+                self._take(Trouble.MODULE_SILENT)
+            else:
+                if not is_as_it_was:
+                    self._take(LinkEvent.RESET)
+            checked_at = loop.time()
 
-    async def _drop_link(self) -> None:
-        link, self._link = self._link, None
-        if link:
-            await link.close()
+    async def _watch_the_meter(self) -> None:
+        """Ask the meter something small when it has been silent for long, and soon when that is in doubt."""
+        loop = asyncio.get_running_loop()
+        asked_at = loop.time()
+        while True:
+            limit_s = DOUBT_S if self.conversation.unanswered else SILENCE_LIMIT_S
+            due_at = max(asked_at, self.conversation.heard_at) + limit_s
+            if due_at > loop.time():
+                await asyncio.sleep(min(due_at - loop.time(), DOUBT_S))
+                continue
+            try:
+                await self._ask_operation_status()
+            except BrouteError as err:
+                _LOGGER.debug("The meter does not say that it is there: %s", err)
+            asked_at = loop.time()
 
-    def _lose(self, why: str, failure: BrouteError | None = None) -> None:
-        """Note that the session is gone; the keeper sets it up again."""
-        self._lost.set()
-        if self.state is SessionState.JOINED:
-            _LOGGER.debug("The session is lost: %s", why)
-            self._abandon(failure or NotJoinedError("The session with the meter was lost"))
-            self._become(SessionState.WAITING)
+    async def _ask_operation_status(self) -> None:
+        await self.conversation.request(Esv.GET, (Property(super_class.OPERATION_STATUS.epc),), repeats=0)
 
-    def _abandon(self, failure: BrouteError) -> None:
-        """Let nothing wait for a session that is not there."""
-        self.failure = failure
-        self._end_renewal()
-        self.conversation.end(failure)
 
-    def _become(self, state: SessionState) -> None:
-        if state is self.state:
-            return
-        self.state = state
-        if state in (SessionState.JOINED, SessionState.WAITING, SessionState.CLOSED):
-            self._settled.set()
-        for listener in tuple(self._state_listeners):
-            listener(state)
+def _failure_of(cause: Occurrence) -> BrouteError:
+    """Say to whoever waits why there is no session any more."""
+    match cause:
+        case LinkEvent.LOST:
+            return PortError("The port was lost")
+        case Trouble.METER_SILENT | Trouble.NOT_SENT:
+            return MeterSilentError("The meter stopped answering")
+        case Trouble.MODULE_SILENT | LinkEvent.RESET:
+            return ModuleError("The module stopped working")
+    return NotJoinedError("The session with the meter was lost")
+
+
+def _report(watch: asyncio.Task[None]) -> None:
+    if not watch.cancelled() and (err := watch.exception()):
+        _LOGGER.error("The session is not watched any more", exc_info=err)
 
 
 def _subscribe(listeners: list[StateListener], listener: StateListener) -> Callable[[], None]:

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 import random
 from typing import Any
 
-from custom_components.broute.aiobroute import Constants, Credentials, Network, SmartMeter
+from custom_components.broute.aiobroute import Credentials, Memory, SmartMeter
 from simulator import ID, PASSWORD, Answer, SimulatedHome
 
 CREDENTIALS = Credentials.parse(ID, PASSWORD)
@@ -15,15 +15,13 @@ def client(
     home: SimulatedHome,
     *,
     credentials: Credentials = CREDENTIALS,
-    network: Network | None = None,
-    constants: Constants | None = None,
+    memory: Memory | None = None,
 ) -> SmartMeter:
     """Return a client that is not yet open."""
     return SmartMeter(
         "memory://",
         credentials,
-        network=network,
-        constants=constants,
+        memory=memory,
         opener=home.open_port,
         randomness=random.Random(1),
     )

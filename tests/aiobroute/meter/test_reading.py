@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from custom_components.broute.aiobroute import Constants, HalfHour, PropertyError, Reading
+from custom_components.broute.aiobroute import Constants, HalfHour, Memory, PropertyError, Reading
 from simulator import (
     NORMAL_ONLY,
     OKINAWA,
@@ -157,7 +157,7 @@ async def test_constants_survive_json_and_spare_the_first_requests() -> None:
         assert stored == constants
         await asyncio.sleep(home.meter.paa.rejoin_pause_s)
         home.meter.answers.clear()
-        async with client(home, network=network, constants=stored) as meter:
+        async with client(home, memory=Memory(network=network, constants=stored)) as meter:
             await meter.joined()
             reading = await meter.read()
             assert requests(home) == [(0xE7, 0xE8, 0xE0, 0xE3)]
@@ -173,7 +173,7 @@ async def test_remembered_constants_are_verified_and_replaced(caplog: pytest.Log
             right = await meter.describe()
         wrong = right.as_dict() | {"unit_kwh": "0.1"}
         await asyncio.sleep(home.meter.paa.rejoin_pause_s)
-        async with client(home, constants=Constants.from_dict(wrong)) as meter:
+        async with client(home, memory=Memory(constants=Constants.from_dict(wrong))) as meter:
             await meter.joined()
             assert await meter.describe() == right
             assert (await meter.read()).import_kwh == last_answer(home).truth.import_kwh
@@ -186,7 +186,7 @@ async def test_constants_of_another_meter_are_not_used() -> None:
             await meter.joined()
             wrong = (await meter.describe()).as_dict() | {"unit_kwh": "0.1", "mac": "0011223344556677"}
         await asyncio.sleep(home.meter.paa.rejoin_pause_s)
-        async with client(home, constants=Constants.from_dict(wrong)) as meter:
+        async with client(home, memory=Memory(constants=Constants.from_dict(wrong))) as meter:
             await meter.joined()
             assert meter.constants is None
             assert (await meter.read()).import_kwh == last_answer(home).truth.import_kwh

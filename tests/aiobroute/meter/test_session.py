@@ -9,6 +9,7 @@ from custom_components.broute.aiobroute import (
     ClosedError,
     Credentials,
     CredentialsRefusedError,
+    Memory,
     MeterNotFoundError,
     NotAModuleError,
     PortBusyError,
@@ -128,7 +129,7 @@ async def test_a_remembered_network_is_joined_without_a_scan() -> None:
             network = meter.network
         await asyncio.sleep(home.meter.paa.rejoin_pause_s)
         states: list[SessionState] = []
-        meter = client(home, network=network)
+        meter = client(home, memory=Memory(network=network))
         meter.on_state(states.append)
         async with meter:
             await meter.joined()
@@ -143,7 +144,7 @@ async def test_a_meter_that_moved_is_searched() -> None:
         home.meter.pan.channel = 0x3C
         home.meter.pan.pan_id = 0x4321
         await asyncio.sleep(home.meter.paa.rejoin_pause_s)
-        async with client(home, network=network) as meter:
+        async with client(home, memory=Memory(network=network)) as meter:
             await meter.joined()
             assert meter.network is not None
             assert meter.network.channel == 0x3C
@@ -239,9 +240,9 @@ async def test_a_session_that_is_not_renewed_is_set_up_again() -> None:
         meter.on_state(states.append)
         home.module.expired(bytes.fromhex("FE80000000000000021D129012345678"))
         await asyncio.sleep(59)
-        assert states == []
+        assert states == ["renewing"]
         await asyncio.sleep(60)
-        assert states == ["waiting", "authenticating", "joined"]
+        assert states == ["renewing", "waiting", "authenticating", "joined"]
 
 
 async def test_a_port_that_is_not_there_or_taken_is_told_at_once() -> None:

@@ -58,6 +58,11 @@ ANSWERS: dict[Esv, frozenset[Esv]] = {
 """The services that may answer a service."""
 
 
+_TELLS_NOBODY = frozenset({0x80, 0x82, 0x88, 0x8A, 0x97, 0x98, 0x9D, 0x9E, 0x9F, *range(0xD0, 0xF0)})
+"""The properties whose data may be shown. Identification (83), serial number (8D), route-B ID (C0) and place (81) are
+not among them, nor is any that is not known."""
+
+
 @dataclass(frozen=True, slots=True)
 class Eoj:
     """An ECHONET object: class group, class and instance code."""
@@ -88,6 +93,11 @@ class Property:
 
     epc: int
     edt: bytes = field(default=b"", repr=False)
+
+    def __str__(self) -> str:
+        """Show the data too, unless they may tell whose meter it is."""
+        data = self.edt.hex().upper() if self.epc in _TELLS_NOBODY else f"({len(self.edt)} bytes)"
+        return f"{self.epc:02X}={data}" if self.edt else f"{self.epc:02X}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,6 +158,11 @@ class Frame:
         elif self.to_get:
             raise FrameError(f"{self.esv.name} has one list of properties")
         return b"".join(parts)
+
+    def __str__(self) -> str:
+        """Show what it says, for the log, without anything that tells whose meter it is."""
+        lists = " / ".join(" ".join(map(str, props)) for props in (self.properties, self.to_get) if props)
+        return f"{self.esv.name} {self.tid:04X} {lists}"
 
     @property
     def epcs(self) -> tuple[int, ...]:

@@ -34,12 +34,14 @@ _LOGGER = logging.getLogger(__name__)
 PROBE_TIMEOUT_S = 1.0
 """While it is not known whether there is a module at all."""
 PROBE_ATTEMPTS = 3
-SENT_TIMEOUT_S = 10.0
-"""From SKSENDTO to the EVENT 21 that tells its end, with an address resolution in between."""
+SENT_TIMEOUT_S = 4.0
+"""From SKSENDTO's OK to the EVENT 21 that tells its end, with an address resolution in between."""
 SCAN_SLACK_S = 5.0
 """What a scan may take beyond the formula (protocol 3.4; up to 0.7 s were measured)."""
 JOIN_TIMEOUT_S = 65.0
 """The module repeats the authentication for about 40 s before it gives up with EVENT 24 (protocol 3.5)."""
+UNANSWERED_JOIN_S = 25.0
+"""A refusal comes within seconds; later than this EVENT 24 means that nobody answered at all."""
 LEAVE_TIMEOUT_S = 3.0
 """For EVENT 27 or 28 after SKTERM: an orderly end is tried, not insisted on."""
 
@@ -251,6 +253,8 @@ class SkStackLink:
         await self._console.command(commands.write_register("S3", f"{network.pan_id:04X}"))
         self._meter = network
         change = self._await_events(LinkEvent.JOINED, LinkEvent.JOIN_FAILED)
+        loop = asyncio.get_running_loop()
+        began_at = loop.time()
         try:
             await self._console.command(commands.join(commands.link_local_address(network.mac)))
             async with asyncio.timeout(JOIN_TIMEOUT_S):
@@ -259,8 +263,11 @@ class SkStackLink:
             raise MeterSilentError("The meter did not answer the authentication") from None
         finally:
             self._session_change = None
-        if event is not LinkEvent.JOINED:
-            raise CredentialsRefusedError("The meter did not accept the authentication")
+        if event is LinkEvent.JOINED:
+            return
+        if loop.time() - began_at > UNANSWERED_JOIN_S:
+            raise MeterSilentError("The meter did not answer the authentication")
+        raise CredentialsRefusedError("The meter did not accept the authentication")
 
     async def _send(self, payload: bytes) -> None:
         if self._meter is None:

@@ -1,0 +1,107 @@
+"""How a session is set up again after it was lost: what the next attempt does, and when it is made.
+
+Pure: the session carries it out. In the order of the attempts: join the remembered network, and search when that
+fails; the same after a reset of the module; the same on a port that was closed and opened again. After that the meter
+is out of reach, and is called again and again where it was last, with a search only now and then.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum
+import random
+
+from .exceptions import BrouteError, CredentialsRefusedError, ModuleError, NotAModuleError, PortBusyError, PortError
+
+PORT_PAUSES_S = (1.0, 2.0)
+"""The port is gone, or no module answers behind it: nobody is disturbed by looking again, least of all the meter."""
+PORT_BUSY_PAUSE_S = 5.0
+REFUSAL_PAUSES_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""The meter refuses the authentication, or nothing is known of a meter that a search does not find."""
+SILENCE_PAUSE_S = 5.0
+"""A meter that does not answer a join has been called for 40 s already (protocol 3.5)."""
+LONG_SILENCE_S = 3600.0
+LONG_SILENCE_PAUSE_S = 60.0
+JITTER = 0.2
+"""Each pause is lengthened by up to this share of it, so that not all homes of a street call at once."""
+SEARCH_EVERY = 8
+"""So many attempts after the first ones there is another search."""
+
+
+class Footing(IntEnum):
+    """What an attempt begins with; each includes those before it."""
+
+    AS_IT_IS = 0
+    RESET = 1
+    """Reset the module."""
+    REOPEN = 2
+    """Close the port, open it and identify the module."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What the next attempt does. `searches`: whether it searches when the remembered network cannot be joined."""
+
+    footing: Footing
+    searches: bool
+
+
+_FIRST = tuple(Attempt(footing, searches=True) for footing in Footing)
+_NOW_AND_THEN = (Attempt(Footing.RESET, searches=True), Attempt(Footing.REOPEN, searches=True))
+_USUAL = Attempt(Footing.AS_IT_IS, searches=False)
+
+
+class Recovery:
+    """One outage. `footing` is what its cause demands of the first attempt."""
+
+    def __init__(self, footing: Footing, randomness: random.Random) -> None:
+        self._footing = footing
+        self._random = randomness
+        self._attempts = 0
+        self._refusals = 0
+        self._absences = 0
+
+    def demand(self, footing: Footing) -> None:
+        """Let the next attempt begin with no less than this."""
+        self._footing = max(self._footing, footing)
+
+    def next_attempt(self) -> Attempt:
+        """Return what is tried now."""
+        number = self._attempts
+        self._attempts += 1
+        if number < len(_FIRST):
+            attempt = _FIRST[number]
+        else:
+            round_, place = divmod(number - len(_FIRST), SEARCH_EVERY)
+            attempt = _NOW_AND_THEN[round_ % len(_NOW_AND_THEN)] if place == SEARCH_EVERY - 1 else _USUAL
+        footing, self._footing = self._footing, Footing.AS_IT_IS
+        return Attempt(max(attempt.footing, footing), attempt.searches)
+
+    def pause_s(self, failure: BrouteError, *, outage_s: float, knows_network: bool) -> float:
+        """Return how long to wait after an attempt, and note what the next one must begin with.
+
+        `outage_s`: for how long there has been no session; `knows_network`: whether there is one to join without a
+        search.
+        """
+        return self._base_pause_s(failure, outage_s, knows_network=knows_network) * self._random.uniform(1, 1 + JITTER)
+
+    def _base_pause_s(self, failure: BrouteError, outage_s: float, *, knows_network: bool) -> float:
+        match failure:
+            case PortError() | NotAModuleError():
+                self.demand(Footing.REOPEN)
+                if isinstance(failure, PortBusyError):
+                    return PORT_BUSY_PAUSE_S
+                self._absences += 1
+                return _nth(PORT_PAUSES_S, self._absences)
+            case ModuleError():
+                # A module that fails twice in a row needs more than a reset.
+                self.demand(Footing.REOPEN if self._absences else Footing.RESET)
+                self._absences += 1
+                return _nth(PORT_PAUSES_S, self._absences)
+        self._absences = 0
+        if isinstance(failure, CredentialsRefusedError) or not knows_network:
+            self._refusals += 1
+            return _nth(REFUSAL_PAUSES_S, self._refusals)
+        return SILENCE_PAUSE_S if outage_s < LONG_SILENCE_S else LONG_SILENCE_PAUSE_S
+
+
+def _nth(pauses_s: tuple[float, ...], number: int) -> float:
+    return pauses_s[min(number, len(pauses_s)) - 1]
