@@ -1,0 +1,93 @@
+"""`docs/link.md` says what the code does: its tables are compared with those of the session."""
+
+from pathlib import Path
+
+import pytest
+
+from custom_components.broute.aiobroute import SessionState
+from custom_components.broute.aiobroute.exceptions import (
+    CredentialsRefusedError,
+    MeterSilentError,
+    PortBusyError,
+    PortMissingError,
+)
+from custom_components.broute.aiobroute.reactions import OCCURRENCES, REACTIONS, Reaction, reaction_to
+from custom_components.broute.aiobroute.recovery import Footing, Recovery
+
+from .test_recovery import NoJitter, pauses
+
+LINK = (Path(__file__).parents[3] / "docs" / "link.md").read_text(encoding="utf-8")
+
+
+def table(heading: str) -> list[list[str]]:
+    """Return the cells of the first table whose first heading is this one."""
+    lines = LINK[LINK.index(f"| {heading} |") :].splitlines()
+    rows = lines[: next((number for number, line in enumerate(lines) if not line.startswith("|")), len(lines))]
+    return [[cell.strip() for cell in row.strip("|").split("|")] for row in rows if not row.startswith("|---")]
+
+
+def test_the_states_are_those_of_the_session() -> None:
+    assert [row[0].strip("`") for row in table("state")[1:]] == [
+        *(state for state in SessionState if state is not SessionState.CLOSED),
+        SessionState.CLOSED,
+    ]
+
+
+def test_every_reaction_is_the_one_that_is_written() -> None:
+    (_, _, *states), *rows = table("what happens")
+    assert [row[0] for row in rows] == [occurrence.name.lower() for occurrence in OCCURRENCES]
+    written = {(state, row[0]): cell for row in rows for state, cell in zip(states, row[2:], strict=True) if cell}
+    assert written == {
+        (state, occurrence.name.lower()): reaction for (state, occurrence), reaction in REACTIONS.items()
+    }
+
+
+def test_a_closed_session_reacts_to_nothing() -> None:
+    assert {reaction_to(occurrence, SessionState.CLOSED) for occurrence in OCCURRENCES} == {Reaction.NOTHING}
+
+
+FOOTINGS = {
+    "nothing": {Footing.AS_IT_IS},
+    "what the loss demands, else nothing": {Footing.AS_IT_IS},
+    "a reset of the module": {Footing.RESET},
+    "the port, closed and opened again": {Footing.REOPEN},
+    "a reset, or the port, in turn": {Footing.RESET, Footing.REOPEN},
+}
+
+
+def test_the_ladder_is_the_one_that_is_written() -> None:
+    _, *rows = table("attempt")
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter())
+    made = [recovery.next_attempt() for _ in range(3 + 16)]
+    written = [(FOOTINGS[footing], searches == "yes") for _, footing, joins, searches in rows if joins == "yes"]
+    for (footings, searches), attempt in zip(written[:4], made[:4], strict=True):
+        assert ({attempt.footing}, attempt.searches) == (footings, searches)
+    later, eighth = written[3:]
+    assert {(attempt.footing, attempt.searches) for attempt in made[3:10]} == {(*later[0], later[1])}
+    assert [(attempt.footing, attempt.searches) for attempt in (made[10], made[18])] == [
+        (footing, eighth[1]) for footing in sorted(eighth[0])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("failure", "knows_network", "written"),
+    [
+        (PortMissingError(), True, "the port is not there, or no module answers"),
+        (PortBusyError(), True, "another program holds the port"),
+        (CredentialsRefusedError(), True, "the meter refuses, or a search without a remembered network found nothing"),
+        (MeterSilentError(), False, "the meter refuses, or a search without a remembered network found nothing"),
+    ],
+)
+def test_the_pauses_are_those_that_are_written(failure: Exception, knows_network: bool, written: str) -> None:
+    cell = dict(row for row in table("the attempt failed because"))[written]
+    numbers = [float(word.strip(",")) for word in cell.split(":")[0].split() if word.strip(",").isdigit()]
+    made = pauses([failure] * len(numbers), knows_network=knows_network)
+    assert made == numbers
+    assert pauses([failure] * 20, knows_network=knows_network)[-1] == numbers[-1]
+
+
+def test_the_pause_for_a_silent_meter_is_the_one_that_is_written() -> None:
+    cell = dict(row for row in table("the attempt failed because"))["the meter does not answer"]
+    assert cell == "5 s in the first hour, then 60 s"
+    assert pauses([MeterSilentError()], outage_s=3599) == [5]
+    assert pauses([MeterSilentError()], outage_s=3600) == [60]

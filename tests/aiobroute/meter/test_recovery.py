@@ -1,0 +1,117 @@
+"""What is tried after a loss, in which order, and after which pauses."""
+
+from collections.abc import Iterable
+import random
+from typing import override
+
+import pytest
+
+from custom_components.broute.aiobroute.exceptions import (
+    BrouteError,
+    CredentialsRefusedError,
+    MeterNotFoundError,
+    MeterSilentError,
+    ModuleError,
+    ModuleSilentError,
+    NotAModuleError,
+    PortBusyError,
+    PortError,
+    PortMissingError,
+    PortSharedError,
+)
+from custom_components.broute.aiobroute.recovery import JITTER, Attempt, Footing, Recovery
+
+
+class NoJitter(random.Random):
+    """Chooses the shortest of everything."""
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return a
+
+
+class MostJitter(random.Random):
+    """Chooses the longest of everything."""
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        return b
+
+
+def pauses(failures: Iterable[BrouteError], *, outage_s: float = 0, knows_network: bool = True) -> list[float]:
+    """Return the pauses after attempts that failed like this."""
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter())
+    return [recovery.pause_s(failure, outage_s=outage_s, knows_network=knows_network) for failure in failures]
+
+
+@pytest.mark.parametrize("footing", Footing)
+def test_the_first_attempt_begins_with_what_the_loss_demands(footing: Footing) -> None:
+    recovery = Recovery(footing, NoJitter())
+    assert recovery.next_attempt() == Attempt(footing, searches=True)
+    assert recovery.next_attempt() == Attempt(Footing.RESET, searches=True)
+
+
+def test_a_demand_is_met_once_and_never_lessened() -> None:
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter())
+    for _ in range(3):
+        recovery.next_attempt()
+    recovery.demand(Footing.REOPEN)
+    recovery.demand(Footing.RESET)
+    assert recovery.next_attempt().footing is Footing.REOPEN
+    assert recovery.next_attempt().footing is Footing.AS_IT_IS
+
+
+@pytest.mark.parametrize(
+    "failure", [PortError(), PortMissingError(), PortBusyError(), PortSharedError(), NotAModuleError()]
+)
+def test_a_port_that_failed_is_opened_again_by_every_next_attempt(failure: BrouteError) -> None:
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter())
+    for _ in range(20):
+        recovery.next_attempt()
+        assert recovery.pause_s(failure, outage_s=0, knows_network=True) <= 5
+        assert recovery.next_attempt().footing is Footing.REOPEN
+        recovery.pause_s(failure, outage_s=0, knows_network=True)
+
+
+@pytest.mark.parametrize("failure", [ModuleError(), ModuleSilentError()])
+def test_a_module_that_failed_is_reset_and_then_opened_again(failure: BrouteError) -> None:
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter())
+    for _ in range(4):
+        recovery.next_attempt()
+    recovery.pause_s(failure, outage_s=0, knows_network=True)
+    assert recovery.next_attempt().footing is Footing.RESET
+    recovery.pause_s(failure, outage_s=0, knows_network=True)
+    assert recovery.next_attempt().footing is Footing.REOPEN
+
+
+def test_what_concerned_the_module_is_forgotten_when_the_meter_is_the_matter() -> None:
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter())
+    for failure in (ModuleError(), MeterSilentError(), ModuleError()):
+        recovery.next_attempt()
+        recovery.pause_s(failure, outage_s=0, knows_network=True)
+    assert (
+        recovery.next_attempt().footing is Footing.REOPEN
+    )  # the fourth attempt, after the second failure of the module
+    assert pauses([ModuleError(), MeterSilentError(), ModuleError()]) == [1, 5, 1]
+
+
+def test_a_meter_that_was_never_found_is_not_searched_without_end() -> None:
+    assert pauses([MeterNotFoundError()] * 8, knows_network=False) == [10, 20, 40, 80, 160, 300, 300, 300]
+
+
+def test_a_meter_that_refuses_is_left_alone_more_and_more() -> None:
+    assert sum(pauses([CredentialsRefusedError()] * 12)) > 12 * 150
+
+
+@pytest.mark.parametrize(
+    "failure", [PortMissingError(), PortBusyError(), CredentialsRefusedError(), MeterSilentError(), ModuleError()]
+)
+def test_pauses_are_lengthened_by_chance_and_not_by_much(failure: BrouteError) -> None:
+    shortest = Recovery(Footing.AS_IT_IS, NoJitter()).pause_s(failure, outage_s=0, knows_network=True)
+    longest = Recovery(Footing.AS_IT_IS, MostJitter()).pause_s(failure, outage_s=0, knows_network=True)
+    assert longest == pytest.approx(shortest * (1 + JITTER))
+    chosen = {
+        Recovery(Footing.AS_IT_IS, random.Random(seed)).pause_s(failure, outage_s=0, knows_network=True)
+        for seed in range(9)
+    }
+    assert len(chosen) == 9
