@@ -6,6 +6,7 @@ import pytest
 
 from custom_components.broute.aiobroute import SessionState
 from custom_components.broute.aiobroute.exceptions import (
+    BrouteError,
     CredentialsRefusedError,
     MeterSilentError,
     PortBusyError,
@@ -78,7 +79,7 @@ def test_the_ladder_is_the_one_that_is_written() -> None:
         (MeterSilentError(), False, "the meter refuses, or a search without a remembered network found nothing"),
     ],
 )
-def test_the_pauses_are_those_that_are_written(failure: Exception, knows_network: bool, written: str) -> None:
+def test_the_pauses_are_those_that_are_written(failure: BrouteError, knows_network: bool, written: str) -> None:
     cell = dict(row for row in table("the attempt failed because"))[written]
     numbers = [float(word.strip(",")) for word in cell.split(":")[0].split() if word.strip(",").isdigit()]
     made = pauses([failure] * len(numbers), knows_network=knows_network)

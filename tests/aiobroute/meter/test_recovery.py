@@ -89,9 +89,7 @@ def test_what_concerned_the_module_is_forgotten_when_the_meter_is_the_matter() -
     for failure in (ModuleError(), MeterSilentError(), ModuleError()):
         recovery.next_attempt()
         recovery.pause_s(failure, outage_s=0, knows_network=True)
-    assert (
-        recovery.next_attempt().footing is Footing.REOPEN
-    )  # the fourth attempt, after the second failure of the module
+    assert recovery.next_attempt().footing is Footing.RESET
     assert pauses([ModuleError(), MeterSilentError(), ModuleError()]) == [1, 5, 1]
 
 

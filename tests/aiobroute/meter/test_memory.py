@@ -1,0 +1,77 @@
+"""What is remembered survives JSON, and what was damaged is refused by name."""
+
+from decimal import Decimal
+import json
+from typing import Any
+
+import pytest
+
+from custom_components.broute.aiobroute import Constants, Dialect, MalformedMemoryError, Memory, Network, Scale
+from custom_components.broute.aiobroute.response_timer import RequestKind
+
+MEMORY = Memory(
+    network=Network(
+        channel=33, pan_id=0x8888, mac=bytes.fromhex("001D129012345678"), rssi_dbm=-42.4, pairing_id="CCDDEEFF"
+    ),
+    dialect=Dialect.DUAL_STACK,
+    constants=Constants(
+        mac=bytes.fromhex("001D129012345678"),
+        scale=Scale(unit_kwh=Decimal("0.1"), coefficient=1, effective_digits=6),
+        manufacturer_code=0x16,
+        serial_number="AB12C34567",
+        standard_version="F",
+        get_map=frozenset({0x80, 0xE0}),
+        set_map=frozenset({0xE5}),
+        announcement_map=frozenset({0x80}),
+    ),
+    slowest_s={RequestKind.SEVERAL: 1.25},
+    left_at=17.5,
+)
+
+
+@pytest.mark.parametrize("memory", [MEMORY, Memory()], ids=["all", "nothing"])
+def test_it_survives_json(memory: Memory) -> None:
+    assert Memory.from_dict(json.loads(json.dumps(memory.as_dict()))) == memory
+
+
+def test_it_does_not_show_whose_meter_it_is() -> None:
+    shown = repr(MEMORY).upper()
+    for secret in ("001D129012345678", "CCDDEEFF", "AB12C34567", str(0x8888)):
+        assert secret not in shown
+
+
+DAMAGED: list[dict[str, Any]] = [
+    {"format": 2},
+    {"network": {"channel": 33}},
+    {"network": MEMORY.as_dict()["network"] | {"channel": 32}},
+    {"network": MEMORY.as_dict()["network"] | {"channel": 61}},
+    {"network": MEMORY.as_dict()["network"] | {"pan_id": 0x10000}},
+    {"network": MEMORY.as_dict()["network"] | {"mac": "001D"}},
+    {"network": MEMORY.as_dict()["network"] | {"mac": "zz"}},
+    {"network": MEMORY.as_dict()["network"] | {"rssi_dbm": "strong"}},
+    {"network": "home"},
+    {"dialect": "cobol"},
+    {"constants": {"mac": ""}},
+    {"constants": MEMORY.as_dict()["constants"] | {"unit_kwh": "much"}},
+    {"slowest_s": {"every": 1.0}},
+    {"slowest_s": {"one": -1.0}},
+    {"slowest_s": {"one": float("nan")}},
+    {"slowest_s": [1]},
+    {"left_at": float("inf")},
+    {"left_at": "yesterday"},
+]
+
+
+@pytest.mark.parametrize("damage", DAMAGED)
+def test_what_was_damaged_is_refused(damage: dict[str, Any]) -> None:
+    with pytest.raises(MalformedMemoryError) as refusal:
+        Memory.from_dict(MEMORY.as_dict() | damage)
+    assert "001D" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("key", MEMORY.as_dict())
+def test_what_is_incomplete_is_refused(key: str) -> None:
+    data = MEMORY.as_dict()
+    del data[key]
+    with pytest.raises(MalformedMemoryError):
+        Memory.from_dict(data)
