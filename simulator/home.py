@@ -6,6 +6,7 @@ Tests and the command line begin here; everything below can be reached through t
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from random import Random
 from types import TracebackType
 from typing import Self
 
@@ -69,7 +70,7 @@ class SimulatedHome:
         echo: bool = True,
     ) -> None:
         self.clock = Clock(start, speed=speed)
-        self.faults = Faults()
+        self.faults = Faults(self.clock, Random(f"{seed}/faults"))
         self.air = Air(self.clock, self.faults, seed)
         if registers is None:
             coefficient = 1 if 0xD3 in model.readable else None
@@ -95,6 +96,7 @@ class SimulatedHome:
         self.module.close()
         self.meter.close()
         self.air.close()
+        self.faults.close()
 
     def __enter__(self) -> Self:
         """Return the home itself."""

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 
 from .clock import Clock, Timers
+from .faults import Faults, Message
 
 BYTE_S = 10 / 115_200
 """One start bit, eight data bits, one stop bit."""
@@ -27,10 +28,10 @@ class Direction:
         self._pieces: deque[bytes] = deque()
         self.pending = 0
 
-    def put(self, data: bytes) -> None:
+    def put(self, data: bytes, piece_length: int = PIECE) -> None:
         """Put bytes on the line."""
-        for start in range(0, len(data), PIECE):
-            piece = data[start : start + PIECE]
+        for start in range(0, len(data), piece_length):
+            piece = data[start : start + piece_length]
             if self.pending + len(piece) > MAX_ON_THE_WAY:
                 return
             self.pending += len(piece)
@@ -57,10 +58,15 @@ class Uart:
 
     Args:
         clock: the time.
+        faults: what becomes of messages and bytes.
         to_module: takes the bytes that have reached the module.
     """
 
-    def __init__(self, clock: Clock, to_module: Callable[[bytes], object]) -> None:
+    def __init__(self, clock: Clock, faults: Faults, to_module: Callable[[bytes], object]) -> None:
+        self._faults = faults
+        self._late = Timers(clock)
+        self._gathering = Timers(clock)
+        self._gathered = bytearray()
         self._host: Callable[[bytes], object] | None = None
         self._to_module = Direction(clock, to_module)
         self._to_host = Direction(clock, self._arrive)
@@ -77,22 +83,51 @@ class Uart:
     def close(self) -> None:
         """Close the host's end; the module does not notice."""
         self._host = None
+        self._lose_gathered()
         self._to_host.clear()
 
     def cut(self) -> None:
         """Lose what is on the way in both directions."""
+        self._late.cancel()
+        self._lose_gathered()
         self._to_module.clear()
         self._to_host.clear()
 
     def write(self, data: bytes) -> None:
         """Send from the host."""
-        self._to_module.put(data)
+        self._to_module.put(self._faults.told(data))
+
+    def say(self, message: Message) -> None:
+        """Say a line or a frame from the module, or what the faults make of it."""
+        for late_s, data in self._faults.said(message):
+            if late_s:
+                self._late.after(late_s, self.send, data)
+            else:
+                self.send(data)
+
+    def echo(self, data: bytes) -> None:
+        """Return bytes of the host, unless the module is mute."""
+        if not self._faults.module_mute:
+            self.send(data)
 
     def send(self, data: bytes) -> None:
-        """Send from the module."""
+        """Put bytes on the line to the host as they are."""
         if self._host is not None:
-            self._to_host.put(data)
+            self._to_host.put(data, 1 if self._faults.byte_by_byte else PIECE)
 
     def _arrive(self, data: bytes) -> None:
-        if self._host is not None:
+        if self._faults.gathered_s or self._gathered:
+            if not self._gathered:
+                self._gathering.after(self._faults.gathered_s, self._deliver_gathered)
+            self._gathered += data
+        elif self._host is not None:
             self._host(data)
+
+    def _deliver_gathered(self) -> None:
+        gathered, self._gathered = bytes(self._gathered), bytearray()
+        if self._host is not None:
+            self._host(gathered)
+
+    def _lose_gathered(self) -> None:
+        self._gathering.cancel()
+        self._gathered.clear()

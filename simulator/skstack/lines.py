@@ -1,6 +1,7 @@
 """The lines that an SKSTACK module prints, in the layouts of single and dual stack. Pure."""
 
 from simulator.air import Datagram, Pan
+from simulator.faults import Form, Message
 
 from .syntax import ipv6_text
 
@@ -9,12 +10,12 @@ SIDE = "0"
 """The B-route side of a dual-stack module; HAN is 1."""
 
 
-def line(text: str) -> bytes:
-    """Return a line with its CRLF."""
-    return text.encode("latin-1") + CRLF
+def line(text: str, end: bytes = CRLF) -> Message:
+    """Return a line with its end."""
+    return Message(text.encode("latin-1"), end)
 
 
-def event(number: int, address: bytes, *, dual: bool, parameter: int | None = None) -> bytes:
+def event(number: int, address: bytes, *, dual: bool, parameter: int | None = None) -> Message:
     """Return `EVENT <NUM> <ADDRESS> [SIDE] [PARAM]`."""
     words = [f"EVENT {number:02X} {ipv6_text(address)}"]
     words += [SIDE] if dual else []
@@ -22,7 +23,7 @@ def event(number: int, address: bytes, *, dual: bool, parameter: int | None = No
     return line(" ".join(words))
 
 
-def pan_description(pan: Pan, *, dual: bool, pairing_id: str | None) -> list[bytes]:
+def pan_description(pan: Pan, *, dual: bool, pairing_id: str | None) -> list[Message]:
     """Return the lines of an EPANDESC block; PairID is only there when the scan asked for one."""
     rows = [
         f"Channel:{pan.channel:02X}",
@@ -36,8 +37,11 @@ def pan_description(pan: Pan, *, dual: bool, pairing_id: str | None) -> list[byt
     return [line("EPANDESC"), *(line("  " + row) for row in rows)]
 
 
-def received(datagram: Datagram, *, dual: bool, rssi: bool, hexadecimal: bool) -> bytes:
-    """Return an ERXUDP line: SENDER DEST RPORT LPORT SENDERLLA [RSSI] SECURED [SIDE] DATALEN DATA."""
+def received(datagram: Datagram, *, dual: bool, rssi: bool, hexadecimal: bool, length: int) -> Message:
+    """Return an ERXUDP line: SENDER DEST RPORT LPORT SENDERLLA [RSSI] SECURED [SIDE] DATALEN DATA.
+
+    DATALEN is `length`, which a fault may make another than that of the payload.
+    """
     words = [
         "ERXUDP",
         ipv6_text(datagram.source),
@@ -49,6 +53,7 @@ def received(datagram: Datagram, *, dual: bool, rssi: bool, hexadecimal: bool) -
     words += [f"{datagram.lqi:02X}"] if dual and rssi else []
     words.append(f"{datagram.secured:d}")
     words += [SIDE] if dual else []
-    words.append(f"{len(datagram.payload):04X}")
+    words.append(f"{length:04X}")
     head = " ".join(words).encode() + b" "
-    return head + (datagram.payload.hex().upper().encode() if hexadecimal else datagram.payload) + CRLF
+    payload = datagram.payload.hex().upper().encode() if hexadecimal else datagram.payload
+    return Message(head + payload, CRLF, len(head), Form.TEXT if hexadecimal else Form.BINARY_PAYLOAD)

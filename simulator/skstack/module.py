@@ -11,12 +11,13 @@ from typing import override
 
 from simulator.air import Air, Datagram, Pan
 from simulator.clock import Timers
+from simulator.faults import Fate, Message
 from simulator.ports import Port
 from simulator.radio import Radio, Result
 from simulator.uart import Uart
 
 from . import lines
-from .commands import COMMANDS, SendCommand, option_command, send_command
+from .commands import COMMANDS, OK, SendCommand, option_command, send_command
 from .products import Product
 from .reader import VENDOR_COMMANDS, Command, CommandReader
 from .state import SkstackState
@@ -48,7 +49,7 @@ class SkstackModule(SkstackState):
 
     def __init__(self, air: Air, product: Product, mac: bytes, *, hexadecimal: bool = False, echo: bool = True) -> None:
         super().__init__(product, Radio(air, mac, self), hexadecimal=hexadecimal, echo=echo)
-        self.uart = Uart(air.clock, self._feed)
+        self.uart = Uart(air.clock, air.faults, self._feed)
         self.port = Port(self.uart, product.name)
         self.event21_after_ok = False
         self.commands: deque[str] = deque(maxlen=COMMANDS_KEPT)
@@ -56,7 +57,7 @@ class SkstackModule(SkstackState):
         self._reader = CommandReader(product.send_words)
         self._timers = Timers(air.clock)
         self._busy = False
-        self._glued: list[bytes] = []
+        self._glued: list[Message] = []
 
     async def open_port(self, url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         """Open the module's port in memory; see `Port.open`."""
@@ -95,40 +96,64 @@ class SkstackModule(SkstackState):
 
     def _execute(self, command: Command) -> None:
         name = command.words[0]
-        try:
-            if name == "SKSENDTO" and not command.broken:
-                self._send_to(command)
-                return
+        if command.needs_data:
+            self._expect_data(command)
+            return
+        if not command.data:
             self.commands.append(name)
-            self._run(command)
-        except FailError as refusal:
-            self._answer(f"FAIL ER{refusal.code:02d}")
-        self._done()
+        fate = self._faults.command(name)
+        if fate.refusal is not None:
+            self._refuse(fate.refusal)
+        elif fate.carried_out:
+            self._carry_out(command, fate)
+        else:
+            self._done()
 
-    def _run(self, command: Command) -> None:
+    def _carry_out(self, command: Command, fate: Fate) -> None:
+        try:
+            if command.words[0] == "SKSENDTO" and not command.broken:
+                self._send_to(command, fate)
+                return
+            self._run(command, fate)
+        except FailError as refusal:
+            self._refuse(refusal.code)
+        else:
+            self._done()
+
+    def _run(self, command: Command, fate: Fate) -> None:
         name, *arguments = command.words
         if command.broken:
             raise FailError(9)
         if name.encode("latin-1") in VENDOR_COMMANDS:
-            self._say(option_command(self, command.words).encode() + b"\r")
+            answers, end = [option_command(self, command.words)], b"\r"
         elif name not in COMMANDS:
             raise FailError(4)
         else:
-            for answer in COMMANDS[name](self, arguments):
-                self._answer(answer)
+            answers, end = COMMANDS[name](self, arguments), lines.CRLF
+        for answer in answers:
+            if fate.confirmed or not answer.startswith(OK):
+                self._answer(answer, end)
+
+    def _refuse(self, code: int) -> None:
+        self._answer(f"FAIL ER{code:02d}")
+        self._done()
 
     def _done(self) -> None:
         self._busy = False
         self._next_command()
 
-    def _send_to(self, command: Command) -> None:
-        """Carry out SKSENDTO: first its header, then, when the data has come, the transmission."""
-        if command.needs_data:
-            self.commands.append(command.words[0])
-            wanted = send_command(self, command.words[1:])
-            self._reader.expect(command, wanted.length)
+    def _expect_data(self, command: Command) -> None:
+        """Take the header of SKSENDTO; it is carried out when the data has come."""
+        self.commands.append(command.words[0])
+        try:
+            self._reader.expect(command, send_command(self, command.words[1:]).length)
+        except FailError as refusal:
+            self._refuse(refusal.code)
+        else:
             self._done()
-            return
+
+    def _send_to(self, command: Command, fate: Fate) -> None:
+        """Carry out SKSENDTO."""
         if not command.data:
             raise FailError(5)
         wanted = send_command(self, command.words[1:])
@@ -143,15 +168,15 @@ class SkstackModule(SkstackState):
             lqi=0,
             payload=command.data,
         )
-        self.radio.send(datagram, lambda result: self._sent_to(wanted, result))
+        self.radio.send(datagram, lambda result: self._sent_to(wanted, fate, result))
 
-    def _sent_to(self, wanted: SendCommand, result: Result) -> None:
+    def _sent_to(self, wanted: SendCommand, fate: Fate, result: Result) -> None:
+        if not self.event21_after_ok:
+            self.sent(wanted.destination, result)
+        if fate.confirmed:
+            self._answer(OK)
         if self.event21_after_ok:
-            self._answer("OK")
             self.sent(wanted.destination, result)
-        else:
-            self.sent(wanted.destination, result)
-            self._answer("OK")
         self._done()
 
     def beacon_heard(self) -> None:
@@ -161,7 +186,7 @@ class SkstackModule(SkstackState):
     def beacon_described(self, pan: Pan, pairing_id: str | None) -> None:
         """EPANDESC."""
         for row in lines.pan_description(pan, dual=self.product.dual, pairing_id=pairing_id):
-            self._say(row)
+            self.uart.say(row)
 
     def scan_finished(self) -> None:
         """EVENT 22."""
@@ -179,7 +204,14 @@ class SkstackModule(SkstackState):
         """ERXUDP, if the port is one of the open ones."""
         if datagram.destination_port in self.udp_ports:
             rssi = bool(self.registers.values["SA2"])
-            self._report(lines.received(datagram, dual=self.product.dual, rssi=rssi, hexadecimal=self.hexadecimal))
+            line = lines.received(
+                datagram,
+                dual=self.product.dual,
+                rssi=rssi,
+                hexadecimal=self.hexadecimal,
+                length=self._faults.claimed_length(len(datagram.payload)),
+            )
+            self._report(line)
 
     def joined(self, address: bytes) -> None:
         """EVENT 25."""
@@ -212,22 +244,17 @@ class SkstackModule(SkstackState):
     def _event(self, number: int, address: bytes, parameter: int | None = None) -> None:
         self._report(lines.event(number, address, dual=self.product.dual, parameter=parameter))
 
-    def _report(self, line: bytes) -> None:
+    def _report(self, line: Message) -> None:
         """Print what comes unasked; a fault may hold it until it can cut into an echo."""
         if self.registers.values["SFE"] and self._faults.strikes("glued_events"):
             self._glued.append(line)
         else:
-            self._say(line)
+            self.uart.say(line)
 
-    def _answer(self, text: str) -> None:
-        self._say(lines.line(text))
-
-    def _say(self, line: bytes) -> None:
-        for part in self._faults.line(line):
-            self.uart.send(part)
+    def _answer(self, text: str, end: bytes = lines.CRLF) -> None:
+        self.uart.say(lines.line(text, end))
 
     def _echo(self, echo: bytes) -> None:
-        if not echo or not self.registers.values["SFE"] or self._faults.module_mute:
-            return
-        glued, self._glued = self._glued, []
-        self.uart.send(echo[:GLUE_AT] + b"".join(glued) + echo[GLUE_AT:] if glued else echo)
+        if echo and self.registers.values["SFE"]:
+            glued, self._glued = b"".join(map(bytes, self._glued)), []
+            self.uart.echo(echo[:GLUE_AT] + glued + echo[GLUE_AT:])
