@@ -70,6 +70,9 @@ class Authenticator(Protocol):
     def left(self, mac: bytes) -> bool:
         """End the session at the controller's wish; false when there was none."""
 
+    def forget_session(self) -> None:
+        """Lose the session without a word."""
+
 
 class Coordinator(Protocol):
     """What runs a PAN: the PAA and the node behind it."""
@@ -165,6 +168,7 @@ class Air:
             for pan in self.pans
             if pan.powered and pan.channel == channel and pan.heard_from_duration <= duration
             if pairing_id is None or pan.pairing_id == pairing_id
+            if not self.faults.beacon_gets_lost()
         )
 
     def find(self, radio: Receiver, address: bytes) -> Pan | None:
@@ -188,6 +192,8 @@ class Air:
 
     def _arrive(self) -> None:
         pan, mac, datagram = self._on_the_way.popleft()
+        if self.faults.datagram_gets_lost():
+            return
         for radio in self._tuned(pan, mac):
             radio.hear(datagram)
 

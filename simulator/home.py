@@ -5,6 +5,7 @@ Tests and the command line begin here; everything below can be reached through t
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime
 from random import Random
 from types import TracebackType
@@ -50,6 +51,7 @@ class SimulatedHome:
         faults: the switches.
         air: `pans` may be given strangers.
         meter: the meter.
+        neighbours: the meters of other households.
         module: the module.
     """
 
@@ -72,12 +74,15 @@ class SimulatedHome:
         self.clock = Clock(start, speed=speed)
         self.faults = Faults(self.clock, Random(f"{seed}/faults"))
         self.air = Air(self.clock, self.faults, seed)
+        self._random = self.air.random("neighbours")
         if registers is None:
             coefficient = 1 if 0xD3 in model.readable else None
             registers = Registers(load=load or HouseLoad(seed), coefficient=coefficient)
         self.meter = Meter(self.air, pan or Pan(), model, registers, identity=id, password=password)
-        product = PRODUCTS[module] if isinstance(module, str) else module
-        self.module = SkstackModule(self.air, product, MODULE_MAC, hexadecimal=hexadecimal, echo=echo)
+        self.neighbours: list[Meter] = []
+        self._hexadecimal = hexadecimal
+        self._echo = echo
+        self.module = self._module(module, MODULE_MAC)
 
     async def open_port(self, url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         """Open the module's port in memory.
@@ -91,12 +96,70 @@ class SimulatedHome:
         """Return what is true at an instant, by default now."""
         return self.meter.truth(at)
 
+    def replace_module(self, module: Product | str) -> None:
+        """Put another module in the place of this one, which has left the meter properly before it was pulled out.
+
+        Args:
+            module: the product, or its name in `PRODUCTS`.
+        """
+        self.module.radio.terminate()
+        self.module.close()
+        self.air.radios.remove(self.module.radio)
+        mac = self.module.radio.mac
+        self.module = self._module(module, mac[:-1] + bytes(((mac[-1] + 1) % 0x100,)))
+
+    def replace_meter(self, model: MeterModel | None = None, pan: Pan | None = None) -> None:
+        """Put a new meter in the place of this one, with the same ID and password; it counts from 0 from now on.
+
+        Args:
+            model: what it is; `None`: the same model with another serial number.
+            pan: its network; `None`: the same channel, another PAN ID and MAC address.
+        """
+        old = self.meter
+        old.remove()
+        if model is None:
+            model = replace(old.model, serial=old.model.serial[::-1])
+        if pan is None:
+            mac = old.pan.mac
+            mac = mac[:-1] + bytes(((mac[-1] + 1) % 0x100,))
+            pan = Pan(channel=old.pan.channel, pan_id=(old.pan.pan_id + 1) % 0xFFFF, mac=mac, lqi=old.pan.lqi)
+        registers = replace(
+            old.registers,
+            coefficient=old.registers.coefficient if 0xD3 in model.readable else None,
+            initial_import=0,
+            initial_export=0,
+            installed_at=self.clock.now(),
+        )
+        self.meter = Meter(self.air, pan, model, registers, identity=old.paa.identity, password=old.paa.password)
+        self.meter.on_answer = old.on_answer
+
+    def add_neighbour(self, pan: Pan, *, same_pairing_id: bool = False) -> Meter:
+        """Hang a meter of another household within reach; it refuses whoever has not its own ID.
+
+        Args:
+            pan: its network. Of two on the same channel the one that was added later is heard later.
+            same_pairing_id: its ID ends as ours does, so that an active scan hears it.
+        """
+        identity = self._random.randbytes(16).hex().upper()
+        if same_pairing_id:
+            identity = identity[:-8] + self.meter.paa.identity[-8:]
+        password = self._random.randbytes(6).hex().upper()
+        registers = Registers(load=HouseLoad(len(self.neighbours) + 1))
+        neighbour = Meter(self.air, pan, RELEASE_F, registers, identity=identity, password=password)
+        self.neighbours.append(neighbour)
+        return neighbour
+
     def close(self) -> None:
         """Stop all timers; an open port is lost."""
         self.module.close()
-        self.meter.close()
+        for meter in (self.meter, *self.neighbours):
+            meter.close()
         self.air.close()
         self.faults.close()
+
+    def _module(self, module: Product | str, mac: bytes) -> SkstackModule:
+        product = PRODUCTS[module] if isinstance(module, str) else module
+        return SkstackModule(self.air, product, mac, hexadecimal=self._hexadecimal, echo=self._echo)
 
     def __enter__(self) -> Self:
         """Return the home itself."""

@@ -10,7 +10,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from .air import ALL_NODES, Air, Datagram, Pan
+from .air import ALL_NODES, Air, Datagram, Pan, link_local
 from .clock import Timers
 from .echonet import UDP_PORT, Esv, Frame, FrameError
 from .faults import Delivery
@@ -67,6 +67,7 @@ class Meter:
         self.paa = Paa(air, pan, identity=identity, password=password, opened=self._opened, closed=self._closed)
         self._random = air.random(f"meter/{pan.mac.hex()}")
         self._timers = Timers(air.clock)
+        self._mains = Timers(air.clock)
         self._free_at_s = 0.0
         self._waiting = 0
         pan.pairing_id = identity[-8:]
@@ -133,9 +134,33 @@ class Meter:
             with suppress(FrameError):
                 self._take(Frame.from_bytes(datagram.payload))
 
+    def reboot(self, for_s: float, *, channel: int | None = None, pan_id: int | None = None) -> None:
+        """Lose the mains for a time, and with it the session; nobody is told.
+
+        Args:
+            for_s: for so many s there is neither beacon nor acknowledgement.
+            channel: the channel that it comes back on, 33..60; `None`: the same.
+            pan_id: the PAN ID that it comes back with; `None`: the same.
+        """
+        self.paa.forget_session()
+        self.pan.powered = False
+        self.pan.channel = self.pan.channel if channel is None else channel
+        self.pan.pan_id = self.pan.pan_id if pan_id is None else pan_id
+        self._mains.cancel()
+        self._mains.after(for_s, self._power_on)
+
     def close(self) -> None:
         """Forget the session and stop all timers."""
+        self._mains.cancel()
         self.paa.forget_session()
+
+    def remove(self) -> None:
+        """Take the meter off the wall: its PAN is heard no more."""
+        self.close()
+        self.air.pans.remove(self.pan)
+
+    def _power_on(self) -> None:
+        self.pan.powered = True
 
     def _opened(self, new_session: bool) -> None:  # noqa: FBT001 - a callback
         self.notices.begin(new_session=new_session)
@@ -185,11 +210,11 @@ class Meter:
     def _announce(self, frame: Frame) -> None:
         if not self.air.faults.meter_silent:
             self._note(frame)
-            self._send(Delivery(0.0, secured=True, frame=frame))
+            self._send(Delivery(0.0, frame.to_bytes()))
 
     def _announce_to_all(self, frame: Frame) -> None:
         if not self.air.faults.meter_silent:
-            self._send(Delivery(0.0, secured=True, frame=frame), ALL_NODES)
+            self._send(Delivery(0.0, frame.to_bytes()), ALL_NODES)
 
     def _note(self, frame: Frame) -> None:
         at = self.air.clock.now()
@@ -201,14 +226,15 @@ class Meter:
     def _send(self, delivery: Delivery, destination: bytes | None = None) -> None:
         if self.paa.session is None:
             return
+        source_mac = delivery.source_mac or self.pan.mac
         datagram = Datagram(
-            source=self.pan.address,
+            source=link_local(source_mac),
             destination=self.paa.session.address if destination is None else destination,
-            source_port=UDP_PORT,
-            destination_port=UDP_PORT,
-            source_mac=self.pan.mac,
+            source_port=delivery.source_port,
+            destination_port=delivery.destination_port,
+            source_mac=source_mac,
             secured=delivery.secured,
             lqi=self.pan.lqi,
-            payload=delivery.frame.to_bytes(),
+            payload=delivery.payload,
         )
         self.air.transmit(self.pan, self.paa.session.mac, datagram)

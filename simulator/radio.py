@@ -217,7 +217,7 @@ class Radio:
         peer = self.session.address if destination == ALL_NODES and self.session is not None else destination
         pan = self._air.find(self, peer)
         send_s = self._random.uniform(*SEND_S)
-        if self._duty_limited or self.scanning:
+        if self._duty_limited or self.scanning or self._air.faults.strikes("failed_sends"):
             self._sends.after(NEIGHBOUR_S, done, Result.FAILED)
         elif destination != ALL_NODES and destination not in self.neighbours:
             self._sends.after(send_s, done, Result.RESOLVING)
@@ -237,6 +237,19 @@ class Radio:
         if self.session is not None and self.session.address == address:
             self._drop_session()
             self._firmware.ended_by_peer(address)
+
+    def forget_session(self) -> None:
+        """Lose the session without a word to anybody."""
+        self._drop_session()
+
+    def expire_session(self) -> None:
+        """Find the session expired now, on both sides, and join again where renewal is automatic."""
+        if self.session is not None:
+            address = self.session.address
+            pan = self._air.find(self, address)
+            if pan is not None and pan.coordinator is not None:
+                pan.coordinator.paa.forget_session()
+            self._expired(address)
 
     def ping(self, address: bytes) -> None:
         """Send an echo request; an answer is reported."""
@@ -267,15 +280,20 @@ class Radio:
 
     def _deliver(self, pan: Pan, datagram: Datagram, done: Callable[[Result], object]) -> None:
         self.transmitted_ms += len(datagram.payload) * 8000 // BITS_PER_S + 1
-        done(Result.SENT)
+        faults = self._air.faults
+        done(Result.FAILED if faults.strikes("acknowledgements_lost") else Result.SENT)
         # What is sent while the keys are renewed cannot be read by the meter.
-        if pan.coordinator is not None and not self.authenticating:
+        if pan.coordinator is not None and not self.authenticating and not faults.request_gets_lost():
             pan.coordinator.receive(datagram)
 
     def _authenticate(self, pan: Pan, paa: Authenticator, *, start_s: float, renewal: bool) -> None:
         """Set the timers of a whole exchange, as the meter's verdict will have it."""
         identity, password = self.identity or "", self.password or ""
-        admitted = paa.admits(self.mac, identity, password)
+        faults = self._air.faults
+        if faults.strikes("endless_renewals" if renewal else "endless_joins"):
+            return
+        refused = faults.strikes("refused_renewals" if renewal else "refused_joins")
+        admitted = not refused and paa.admits(self.mac, identity, password)
         exchange = Exchange(paa.identity, self._random)
         messages = [] if renewal else [exchange.start()]
         messages.append(exchange.challenge())
@@ -284,6 +302,8 @@ class Radio:
         else:
             messages.append(exchange.failure())
         join_s = self._random.uniform(*JOIN_S) if paa.join_time_s is None else paa.join_time_s
+        if renewal and faults.late_renewals:
+            join_s = faults.late_renewals.popleft()
         step_s = max(join_s - start_s, 0.1) / (len(messages) + 1)
         for index, message in enumerate(messages, start=1):
             self._pana.after(start_s + step_s * index, self._request_of_paa, pan, message)
@@ -307,6 +327,9 @@ class Radio:
         self._firmware.received(datagram)
 
     def _joined(self, address: bytes, paa: Authenticator, renewal: bool) -> None:  # noqa: FBT001 - a timer's call
+        if self._air.find(self, address) is None:
+            self._pana.after(JOIN_UNANSWERED_S, self._join_failed, address)
+            return
         self.authenticating = False
         self.session = Session(address)
         paa.joined(self.mac, renewal=renewal)

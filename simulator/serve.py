@@ -29,35 +29,51 @@ class PtyPort:
         link: a symbolic link to make; an existing link is replaced.
 
     Attributes:
-        name: what a client opens.
+        uart: the module's line; may be exchanged while the port is unplugged.
+        name: what a client opens; without a link it may be another one after `plug()`.
     """
 
     def __init__(self, uart: Uart, link: Path | None = None) -> None:
-        self._uart = uart
+        self.uart = uart
         self._link = link
         self._loop = asyncio.get_running_loop()
+        self._plugged = False
+        self.plug()
+
+    def plug(self) -> None:
+        """Put the port back."""
+        if self._plugged:
+            return
+        self._plugged = True
         self._master, client_end = os.openpty()
         tty.setraw(client_end)
         os.set_blocking(self._master, False)
         self.name = os.ttyname(client_end)
-        if link is not None:
-            link.unlink(missing_ok=True)
-            link.symlink_to(self.name)
-            self.name = str(link)
+        if self._link is not None:
+            self._link.unlink(missing_ok=True)
+            self._link.symlink_to(self.name)
+            self.name = str(self._link)
         # Without this end kept open the master tells by a hang-up whether a client is there.
         os.close(client_end)
         self._poll = select.poll()
         self._poll.register(self._master, select.POLLIN)
         self._timer = self._loop.call_soon(self._look)
 
-    def close(self) -> None:
-        """Take the port away."""
+    def unplug(self) -> None:
+        """Take the port away: the client's terminal hangs up."""
+        if not self._plugged:
+            return
+        self._plugged = False
         self._timer.cancel()
         self._loop.remove_reader(self._master)
-        self._uart.close()
+        self.uart.close()
         os.close(self._master)
         if self._link is not None:
             self._link.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Take the port away for good."""
+        self.unplug()
 
     def _look(self) -> None:
         """Wait for a client."""
@@ -66,7 +82,7 @@ class PtyPort:
             self._timer = self._loop.call_later(LOOK_S, self._look)
             return
         tty.setraw(self._master)
-        self._uart.open(self._to_host)
+        self.uart.open(self._to_host)
         self._loop.add_reader(self._master, self._read)
 
     def _read(self) -> None:
@@ -76,10 +92,10 @@ class PtyPort:
             return
         except OSError:
             self._loop.remove_reader(self._master)
-            self._uart.close()
+            self.uart.close()
             self._timer = self._loop.call_later(LOOK_S, self._look)
             return
-        self._uart.write(data)
+        self.uart.write(data)
 
     def _to_host(self, data: bytes) -> None:
         with suppress(OSError):
@@ -94,45 +110,67 @@ class TcpPort:
         port: TCP port, 0 = any.
 
     Attributes:
+        uart: the module's line; may be exchanged while the port is unplugged.
         name: what a client opens.
     """
 
     def __init__(self, uart: Uart, port: int = 0) -> None:
-        self._uart = uart
+        self.uart = uart
         self._port = port
         self._client: _TcpClient | None = None
         self._server: asyncio.Server | None = None
+        self._starting: asyncio.Task[None] | None = None
         self.name = ""
 
     async def start(self) -> None:
         """Begin to listen."""
         self._server = await asyncio.get_running_loop().create_server(lambda: _TcpClient(self), "127.0.0.1", self._port)
-        self.name = f"socket://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        # The same again after an `unplug()`.
+        self._port = self._server.sockets[0].getsockname()[1]
+        self.name = f"socket://127.0.0.1:{self._port}"
 
-    def close(self) -> None:
+    def plug(self) -> None:
+        """Begin to listen again, in the next turns of the loop."""
+        if self._server is None and self._starting is None:
+            self._starting = asyncio.get_running_loop().create_task(self.start())
+            self._starting.add_done_callback(self._started)
+
+    def unplug(self) -> None:
         """Stop listening and hang up."""
+        if self._starting is not None:
+            self._starting.cancel()
         if self._server is not None:
             self._server.close()
+            self._server = None
         if self._client is not None:
             self._client.hang_up()
+
+    def close(self) -> None:
+        """Take the port away for good."""
+        self.unplug()
 
     def take(self, client: _TcpClient) -> bool:
         """Let a client in; false when another is there."""
         if self._client is not None:
             return False
         self._client = client
-        self._uart.open(client.to_host)
+        self.uart.open(client.to_host)
         return True
+
+    def _started(self, starting: asyncio.Task[None]) -> None:
+        self._starting = None
+        if not starting.cancelled():
+            starting.result()
 
     def leave(self, client: _TcpClient) -> None:
         """Let the client go."""
         if self._client is client:
             self._client = None
-            self._uart.close()
+            self.uart.close()
 
     def write(self, data: bytes) -> None:
         """Pass bytes to the module."""
-        self._uart.write(data)
+        self.uart.write(data)
 
 
 class _TcpClient(asyncio.Protocol):

@@ -63,6 +63,7 @@ class Uart:
     """
 
     def __init__(self, clock: Clock, faults: Faults, to_module: Callable[[bytes], object]) -> None:
+        self._clock = clock
         self._faults = faults
         self._late = Timers(clock)
         self._gathering = Timers(clock)
@@ -110,10 +111,25 @@ class Uart:
         if not self._faults.module_mute:
             self.send(data)
 
+    def babble(self, pattern: bytes, for_s: float) -> None:
+        """Say a pattern over and over at the pace of the line: NULs, noise, a line that does not end.
+
+        Args:
+            pattern: at least one byte.
+            for_s: for so many s.
+        """
+        whole = pattern * -(-PIECE // len(pattern))
+        self._babble(whole, self._clock.lapse_s + for_s)
+
     def send(self, data: bytes) -> None:
         """Put bytes on the line to the host as they are."""
         if self._host is not None:
             self._to_host.put(data, 1 if self._faults.byte_by_byte else PIECE)
+
+    def _babble(self, whole: bytes, until_s: float) -> None:
+        if self._clock.lapse_s < until_s:
+            self.send(whole)
+            self._late.after(len(whole) * BYTE_S, self._babble, whole, until_s)
 
     def _arrive(self, data: bytes) -> None:
         if self._faults.gathered_s or self._gathered:

@@ -1,27 +1,58 @@
-"""What can happen to the meter's answers between its decision to send and the air."""
+"""What can happen to the meter's answers between its decision to send and the air.
+
+The forged copies carry the TID of the request and wrong values, and come just before the answer itself: whoever does
+not look at encryption, sender and ports takes them for it.
+"""
 
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from typing import Any
 
-from simulator.echonet import Frame, Property
+from simulator.echonet import UDP_PORT, Frame, Property
 from simulator.services import OverLimit
 
-from .switches import Switches, count, entries, flag, seconds, switch
+from .switches import Switches, by_name, count, entries, flag, hexadecimal, seconds, switch
 
 COPY_LEAD_S = 0.05
-"""How long a plain copy comes before the answer."""
+"""How long a copy comes before the next one, or before the answer."""
 DUPLICATE_AFTER_S = 0.35
 """How long after the answer its duplicate comes: a retransmission whose acknowledgement was lost."""
+NEIGHBOUR_MAC = bytes.fromhex("001D129087654321")
+"""The neighbour whose meter's datagrams are heard."""
+OTHER_SOURCE_PORT = 0x0E1B
+OTHER_DESTINATION_PORT = 0x02CC
+"""The one other port that a module has open after a reset: that of PANA."""
 
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """One datagram on its way: how much later than usual, whether encrypted, and what."""
+    """One datagram on its way.
+
+    Attributes:
+        delay_s: how much later than usual.
+        payload: the frame, whole or damaged.
+        secured: whether it is encrypted.
+        source_mac: whose it is; `None`: the meter's.
+        source_port: UDP port of the sender.
+        destination_port: UDP port that it is for.
+    """
 
     delay_s: float
-    secured: bool
-    frame: Frame
+    payload: bytes
+    secured: bool = True
+    source_mac: bytes | None = None
+    source_port: int = UDP_PORT
+    destination_port: int = UDP_PORT
+
+
+COPIES: dict[str, dict[str, Any]] = {
+    "unencrypted_copies": {"secured": False},
+    "neighbour_copies": {"source_mac": NEIGHBOUR_MAC},
+    "source_port_copies": {"source_port": OTHER_SOURCE_PORT},
+    "destination_port_copies": {"destination_port": OTHER_DESTINATION_PORT},
+}
+"""In what each kind of forged copy differs from an answer, its values aside."""
 
 
 def _limit(value: object) -> int | None:
@@ -59,16 +90,73 @@ class AnswerFaults(Switches):
     unencrypted_copies: int = switch(
         "how many of the next answers are preceded by a plain copy (SECURED 0) with wrong values", count, off=0
     )
+    neighbour_copies: int = switch(
+        "how many of the next answers are preceded by a copy with wrong values from a neighbour's meter (another MAC)",
+        count,
+        off=0,
+    )
+    source_port_copies: int = switch(
+        "how many of the next answers are preceded by a copy with wrong values from another port than 3610",
+        count,
+        off=0,
+    )
+    destination_port_copies: int = switch(
+        "how many of the next answers are preceded by a copy with wrong values to port 716, which modules keep open",
+        count,
+        off=0,
+    )
+    foreign_tids: int = switch("how many of the next answers carry another TID than the request", count, off=0)
+    foreign_epcs: int = switch(
+        "how many of the next answers name other properties than were asked for, each EPC being the next one",
+        count,
+        off=0,
+    )
+    repeated_answers: int = switch(
+        "how many of the next requests get the answer to the one before, as it was, in place of their own",
+        count,
+        off=0,
+    )
+    short_answers: int = switch("how many of the next answers lack their tail: the frame is too short", count, off=0)
+    replaced_values: dict[str, deque[bytes]] = switch(
+        "by EPC (two hexadecimal digits) the EDTs, in hexadecimal, that the next answers with it carry in place of the"
+        " true ones: impossible or no-data values of a meter that is otherwise well",
+        by_name(entries(hexadecimal)),
+        off={},
+    )
+
+    def __post_init__(self) -> None:
+        """Begin without a previous answer."""
+        super().__post_init__()
+        self._previous: Frame | None = None
 
     def answer(self, frame: Frame) -> Iterator[Delivery]:
         """Yield what becomes of an answer of the meter."""
         late_s = self.late_answers.popleft() if self.late_answers else 0.0
-        if self.strikes("unencrypted_copies"):
-            yield Delivery(late_s, secured=False, frame=_falsified(frame))
-            late_s += COPY_LEAD_S
-        yield Delivery(late_s, secured=True, frame=frame)
+        for name, differences in COPIES.items():
+            if self.strikes(name):
+                yield Delivery(late_s, _falsified(frame).to_bytes(), **differences)
+                late_s += COPY_LEAD_S
+        payload = self._changed(frame).to_bytes()
+        if self.strikes("short_answers"):
+            payload = payload[: self.random.randrange(1, len(payload))]
+        yield Delivery(late_s, payload)
         if self.strikes("duplicate_answers"):
-            yield Delivery(late_s + DUPLICATE_AFTER_S, secured=True, frame=frame)
+            yield Delivery(late_s + DUPLICATE_AFTER_S, payload)
+
+    def _changed(self, frame: Frame) -> Frame:
+        previous, self._previous = self._previous, frame
+        if previous is not None and self.strikes("repeated_answers"):
+            return previous
+        if self.strikes("foreign_tids"):
+            frame = replace(frame, tid=(frame.tid + 0x8000) % 0x10000)
+        if self.strikes("foreign_epcs"):
+            properties = tuple(Property(0x80 | (prop.epc + 1) % 0x80, prop.edt) for prop in frame.properties)
+            frame = replace(frame, properties=properties)
+        return replace(frame, properties=tuple(map(self._replaced, frame.properties)))
+
+    def _replaced(self, prop: Property) -> Property:
+        values = self.replaced_values.get(f"{prop.epc:02X}")
+        return Property(prop.epc, values.popleft()) if values and prop.edt else prop
 
 
 def _falsified(frame: Frame) -> Frame:

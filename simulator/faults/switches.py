@@ -77,6 +77,16 @@ def octets(value: object) -> bytes:
         raise ValueError("a text of characters up to \\u00ff is wanted") from error
 
 
+def hexadecimal(value: object) -> bytes:
+    """Take bytes as a text of hexadecimal digits."""
+    if not isinstance(value, str):
+        raise ValueError("a text of hexadecimal digits is wanted")  # noqa: TRY004
+    try:
+        return bytes.fromhex(value)
+    except ValueError as error:
+        raise ValueError("a text of hexadecimal digits is wanted") from error
+
+
 def entries[T](read: Callable[[object], T]) -> Callable[[object], deque[T]]:
     """Return what takes a list."""
 
