@@ -15,6 +15,8 @@ from .simulated_meter import MeterEndedError, SimulatedMeter
 from .websocket import RefusedError
 
 FOLDER = CHECKOUT / "config"
+CONTROL = FOLDER / "control"
+"""The simulator's control port."""
 USERNAME = "dev"
 PASSWORD = "dev"  # noqa: S105 - of a throw-away server on the loopback interface
 
@@ -26,6 +28,10 @@ WELCOME = """
   device           {port}
   ID               {route_b_id}
   password         {password}
+
+  What can go wrong with the meter, while it runs, is told and switched through the Unix socket
+  {control}:
+  echo '{{"ask": "help"}}' | socat - UNIX-CONNECT:{control}
 
   Home Assistant's log follows; it is kept in {log}. Ctrl-C stops everything.
 """
@@ -62,7 +68,7 @@ async def first_to_end(*processes: ChildProcess) -> None:
 async def develop(options: argparse.Namespace) -> int:
     """Run the meter and Home Assistant until one of them ends, and return the exit code."""
     module = ["--module", options.module] if options.module else []
-    async with SimulatedMeter(FOLDER / "meter", *module) as meter:
+    async with SimulatedMeter(FOLDER / "meter", "--control", str(CONTROL), *module) as meter:
         while True:
             say("Home Assistant is starting")
             async with HomeAssistant(
@@ -86,6 +92,7 @@ async def develop(options: argparse.Namespace) -> int:
                         port=meter.port,
                         route_b_id=meter.route_b_id,
                         password=meter.password,
+                        control=CONTROL,
                         log=FOLDER / "home-assistant.log",
                     )
                 )

@@ -1,6 +1,9 @@
 """Serve one simulated home to other processes: `python -m simulator --help`.
 
-Prints one line of JSON when the port can be opened, then runs until it is interrupted or terminated.
+Prints one line of JSON when the port can be opened, then runs until it is interrupted or terminated. With `--control`
+the line names the control port, e.g.
+
+    echo '{"set": {"meter_silent": true}, "for_s": 60}' | socat - UNIX-CONNECT:/tmp/control
 """
 
 import argparse
@@ -13,6 +16,8 @@ import sys
 from typing import TextIO
 
 from .clock import JST
+from .control import Control
+from .happenings import Happenings
 from .home import ID, PASSWORD, SimulatedHome
 from .load import HouseLoad
 from .models import MODELS, RELEASE_F
@@ -56,6 +61,12 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--export", action=argparse.BooleanOptionalAction, default=True, help="whether there is solar generation"
     )
+    parser.add_argument(
+        "--control",
+        metavar="WHERE",
+        help="a port on 127.0.0.1 (0 = any) or the path of a Unix socket for the control port: one JSON object per line"
+        ' sets faults and asks for the truth while the simulator runs; {"ask": "help"} tells what there is',
+    )
     parser.add_argument("--truth-log", type=Path, metavar="FILE", help="append what was true at each answer, as JSON")
     return parser
 
@@ -93,12 +104,16 @@ async def _serve(options: argparse.Namespace, truth_log: TextIO | None) -> None:
         else:
             port = TcpPort(home.module.uart, options.tcp)
             await port.start()
+        control = Control(home, Happenings(home, port))
         try:
             ready = {"port": port.name, "id": options.id, "password": options.password}
+            if options.control is not None:
+                ready["control"] = await control.serve(options.control)
             sys.stdout.write(json.dumps(ready) + "\n")
             sys.stdout.flush()
             await stop.wait()
         finally:
+            control.close()
             port.close()
 
 

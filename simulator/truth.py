@@ -40,6 +40,10 @@ class Truth:
     fixed_import_kwh: Decimal | None
     fixed_export_kwh: Decimal | None
 
+    def to_plain(self) -> dict[str, str | float | None]:
+        """Return what JSON can hold: kWh and A as exact strings, Wh as numbers."""
+        return {name: _plain(value) for name, value in asdict(self).items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -67,7 +71,7 @@ class Answer:
                 "tid": f"{self.tid:04X}",
                 "esv": f"{self.esv:02X}",
                 "epcs": [f"{epc:02X}" for epc in self.epcs],
-                "truth": {name: _plain(value) for name, value in asdict(self.truth).items()},
+                "truth": self.truth.to_plain(),
             }
         )
 

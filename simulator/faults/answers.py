@@ -117,7 +117,7 @@ class AnswerFaults(Switches):
         off=0,
     )
     short_answers: int = switch("how many of the next answers lack their tail: the frame is too short", count, off=0)
-    replaced_values: dict[str, deque[bytes]] = switch(
+    replaced_values: dict[str, deque[str]] = switch(
         "by EPC (two hexadecimal digits) the EDTs, in hexadecimal, that the next answers with it carry in place of the"
         " true ones: impossible or no-data values of a meter that is otherwise well",
         by_name(entries(hexadecimal)),
@@ -156,7 +156,7 @@ class AnswerFaults(Switches):
 
     def _replaced(self, prop: Property) -> Property:
         values = self.replaced_values.get(f"{prop.epc:02X}")
-        return Property(prop.epc, values.popleft()) if values and prop.edt else prop
+        return Property(prop.epc, bytes.fromhex(values.popleft())) if values and prop.edt else prop
 
 
 def _falsified(frame: Frame) -> Frame:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass, field, fields
 from random import Random
+from string import hexdigits
 from typing import Any
 
 from simulator.clock import Clock, Timers
@@ -77,14 +78,11 @@ def octets(value: object) -> bytes:
         raise ValueError("a text of characters up to \\u00ff is wanted") from error
 
 
-def hexadecimal(value: object) -> bytes:
-    """Take bytes as a text of hexadecimal digits."""
-    if not isinstance(value, str):
-        raise ValueError("a text of hexadecimal digits is wanted")  # noqa: TRY004
-    try:
-        return bytes.fromhex(value)
-    except ValueError as error:
-        raise ValueError("a text of hexadecimal digits is wanted") from error
+def hexadecimal(value: object) -> str:
+    """Take a text of pairs of hexadecimal digits."""
+    if not isinstance(value, str) or len(value) % 2 or set(value) - set(hexdigits):
+        raise ValueError("pairs of hexadecimal digits are wanted")
+    return value
 
 
 def entries[T](read: Callable[[object], T]) -> Callable[[object], deque[T]]:
@@ -130,11 +128,16 @@ class Switches:
         """Return what each switch does, by name."""
         return {entry.name: entry.metadata["doc"] for entry in fields(cls) if entry.metadata}
 
+    def on(self) -> dict[str, object]:
+        """Return the switches that are not off, with their values, by name."""
+        values = {name: getattr(self, name) for name in self.documentation()}
+        return {name: value for name, value in values.items() if value != self._field(name)["off"]()}
+
     def set(self, for_s: float | None = None, **values: object) -> None:
         """Set switches by name.
 
         Args:
-            for_s: after so many seconds they go back to off by themselves; `None`: they stay.
+            for_s: after so many s, which `speed` divides as every delay, they are off by themselves; `None`: they stay.
             values: the new values.
 
         Raises:
@@ -167,8 +170,7 @@ class Switches:
         Raises:
             UnknownNameError: there is no such switch.
         """
-        for name in names or self.documentation():
-            self.set(**{name: self._field(name)["off"]()})
+        self.set(**{name: self._field(name)["off"]() for name in names or self.documentation()})
 
     def close(self) -> None:
         """Stop all timers."""

@@ -1,0 +1,291 @@
+"""What happens to a home all at once: sessions, the meter, the module and its port."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from simulator import OKINAWA, RELEASE_F, ConstantLoad, SimulatedHome
+from simulator.happenings import ARGUMENTS, Happenings
+from tests.simulator.peer import ADDRESS, Peer, answer, joined, request
+from tests.simulator.test_radio_faults import FAILED, SENT, events
+
+GET_POWER = "1081000105FF010288016201E700"
+GET_IMPORT = "1081000105FF010288016201E000"
+GET_SERIAL = "1081000105FF0102880162018D00"
+
+
+async def opened(home: SimulatedHome) -> tuple[Peer, Happenings]:
+    """Return a joined peer and what can happen to it."""
+    return await joined(home), Happenings(home)
+
+
+async def join(peer: Peer, home: SimulatedHome, address: str = ADDRESS) -> None:
+    """Join the meter where it is now."""
+    await peer.ask("SKSREG SFE 0")
+    await peer.ask(f"SKSETPWD C {home.meter.paa.password}")
+    await peer.ask(f"SKSETRBID {home.meter.paa.identity}")
+    await peer.ask(f"SKSREG S2 {home.meter.pan.channel:X}")
+    await peer.ask(f"SKSREG S3 {home.meter.pan.pan_id:X}")
+    side = b" 0" if home.module.product.dual else b""
+    await peer.ask(f"SKJOIN {address}", b"EVENT 25 " + address.encode() + side + b"\r\n")
+
+
+async def test_the_meter_ends_the_session_with_a_word() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.session_ended_by_meter()
+        assert events(await peer.settle(1)) == ["26"]
+
+
+async def test_the_meter_forgets_the_session_without_a_word() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.session_forgotten_by_meter()
+        assert await request(peer, home, GET_POWER, wait_s=60) == [SENT, "OK"]
+
+
+async def test_the_module_ends_the_session_unasked() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.session_ended_by_module()
+        assert events(await peer.settle(1)) == ["27"]
+        assert home.meter.paa.session is None
+
+
+async def test_the_module_forgets_the_session_without_a_word() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.session_forgotten_by_module()
+        assert await request(peer, home, GET_POWER) == ["FAIL ER10"]
+        assert home.meter.paa.session is not None
+
+
+@pytest.mark.parametrize(("renews", "told"), [("1", ["29", "25"]), ("0", ["29"])])
+async def test_a_session_expires(renews: str, told: list[str]) -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        await peer.ask(f"SKSREG S17 {renews}")
+        happenings.session_expired()
+        assert events(await peer.settle(60)) == told
+
+
+async def test_a_module_without_session_has_none_to_expire() -> None:
+    with SimulatedHome() as home:
+        peer = await Peer.opened(home)
+        Happenings(home).session_expired()
+        assert await peer.settle(60) == b""
+
+
+async def test_a_session_is_renewed_before_its_time() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.session_renewed()
+        assert events(await peer.settle(20)) == ["25"]
+
+
+async def test_sessions_from_the_next_one_on_last_as_long_as_is_said() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.session_lifetime(100)
+        await peer.ask("SKREJOIN", f"EVENT 25 {ADDRESS} 0\r\n".encode())
+        assert events(await peer.settle(79)) == []
+        assert events(await peer.settle(20)) == ["25"]
+
+
+async def test_the_duty_limit_is_reached_and_lifted() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.duty_limit(30)
+        assert (await peer.settle(1)).startswith(b"EVENT 32 ")
+        assert await request(peer, home, GET_POWER) == [FAILED, "OK"]
+        assert (await peer.settle(30)).startswith(b"EVENT 33 ")
+        assert await answer(peer, home, GET_POWER)
+
+
+async def test_a_second_duty_limit_counts_from_the_second() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.duty_limit(30)
+        await peer.settle(20)
+        happenings.duty_limit(30)
+        assert b"EVENT 33" not in await peer.settle(29)
+        assert b"EVENT 33" in await peer.settle(2)
+
+
+async def test_a_rebooting_meter_acknowledges_nothing_and_knows_no_session_after_it() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.meter_rebooted(60)
+        assert await request(peer, home, GET_POWER) == [FAILED, "OK"]
+        await peer.settle(60)
+        assert await request(peer, home, GET_POWER, wait_s=60) == [SENT, "OK"]
+        await join(peer, home)
+        assert await answer(peer, home, GET_POWER)
+
+
+async def test_a_meter_comes_back_on_another_channel_and_pan() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.meter_rebooted(60, channel=0x2A, pan_id=0x9999)
+        await peer.settle(61)
+        assert await request(peer, home, GET_POWER) == [FAILED, "OK"]
+        assert (home.meter.pan.channel, home.meter.pan.pan_id) == (0x2A, 0x9999)
+        await join(peer, home)
+        assert await answer(peer, home, GET_POWER)
+
+
+async def test_a_new_meter_counts_from_nothing_and_has_another_address_and_serial_number() -> None:
+    new = "FE80:0000:0000:0000:021D:1290:1234:5679"
+    with SimulatedHome(load=ConstantLoad(3600)) as home:
+        noted: list[object] = []
+        home.meter.on_answer = noted.append
+        peer, happenings = await opened(home)
+        serial = (await answer(peer, home, GET_SERIAL))[-24:]
+        assert int((await answer(peer, home, GET_IMPORT))[-8:], 16) > 1000
+        happenings.meter_replaced()
+        assert await request(peer, home, GET_POWER) == [FAILED, "OK"]
+        await join(peer, home, new)
+        await peer.settle(8)
+        for frame, check in (
+            (GET_SERIAL, lambda payload: payload[-24:] != serial),
+            (GET_IMPORT, lambda payload: int(payload[-8:], 16) == 0),
+        ):
+            data = bytes.fromhex(frame)
+            peer.write(f"SKSENDTO 1 {new} 0E1A 1 0 {len(data):04X} ".encode() + data)
+            assert check((await peer.settle(3)).decode().splitlines()[-1].split(" ")[-1])
+        assert home.truth().import_kwh == 0
+        assert len(noted) == 4
+
+
+async def test_the_history_of_a_new_meter_begins_with_it() -> None:
+    with SimulatedHome(load=ConstantLoad(3600)) as home:
+        Happenings(home).meter_replaced("okinawa")
+        assert home.meter.model is OKINAWA
+        assert home.truth(home.clock.now() - timedelta(hours=1)).import_kwh is None
+
+
+async def test_a_fault_of_the_meter_is_announced() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.meter_faulty(faulty=True)
+        assert b"7301880141" in await peer.settle(1)
+        happenings.meter_faulty(faulty=False)
+        assert b"7301880142" in await peer.settle(1)
+
+
+async def test_neighbours_appear_and_vanish() -> None:
+    with SimulatedHome() as home:
+        happenings = Happenings(home)
+        happenings.neighbour_appeared()
+        happenings.neighbour_appeared(channel=0x30, same_pairing_id=False)
+        first, second = (meter.pan for meter in home.neighbours)
+        assert home.air.pans == [home.meter.pan, first, second]
+        assert first.lqi > home.meter.pan.lqi
+        assert (first.pairing_id, second.channel) == ("CCDDEEFF", 0x30)
+        assert second.pairing_id != "CCDDEEFF"
+        happenings.neighbours_vanished()
+        assert home.air.pans == [home.meter.pan]
+
+
+async def test_a_module_is_reset_under_us() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.module_reset()
+        assert await peer.ask("SKREJOIN", b"10\r\n") == b"SKREJOIN\r\nFAIL ER10\r\n"
+
+
+async def test_another_product_takes_the_place_of_the_module() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.module_replaced("BP35A1")
+        await asyncio.sleep(0)
+        assert peer.lost == [None]
+        assert home.meter.paa.session is None
+        again = await Peer.opened(home)
+        assert await again.ask("SKVER") == b"SKVER\r\nEVER 1.2.10\r\nOK\r\n"
+        await asyncio.sleep(10)
+        await join(again, home)
+        assert len(home.air.radios) == 1
+
+
+@pytest.mark.parametrize(("keeps_power", "session"), [(True, True), (False, False)])
+async def test_a_port_vanishes_for_a_time(keeps_power: bool, session: bool) -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.port_unplugged(30, keeps_power=keeps_power)
+        await asyncio.sleep(29)
+        assert peer.lost == [None]
+        with pytest.raises(FileNotFoundError):
+            await Peer.opened(home)
+        await asyncio.sleep(2)
+        await (await Peer.opened(home)).ask("SKVER")
+        assert (home.module.radio.session is not None) == session
+
+
+async def test_a_port_vanishes_until_it_is_plugged_in() -> None:
+    with SimulatedHome() as home:
+        _, happenings = await opened(home)
+        happenings.port_unplugged(30)
+        happenings.port_unplugged()
+        await asyncio.sleep(100)
+        assert not home.module.port.plugged
+        happenings.port_plugged()
+        await Peer.opened(home)
+
+
+async def test_a_module_babbles() -> None:
+    with SimulatedHome(echo=False) as home:
+        peer = await Peer.opened(home)
+        Happenings(home).babble(b"\0", 1)
+        assert set(await peer.settle(2)) == {0}
+
+
+async def test_nothing_happens_by_itself_after_the_end() -> None:
+    with SimulatedHome() as home:
+        _, happenings = await opened(home)
+        happenings.port_unplugged(30)
+        happenings.duty_limit(30)
+        happenings.close()
+        await asyncio.sleep(60)
+        assert not home.module.port.plugged
+        assert home.module.radio.duty_limited
+
+
+async def test_each_happening_is_documented_and_each_argument_can_be_read() -> None:
+    documentation = Happenings.documentation()
+    assert "meter_rebooted" in documentation
+    assert documentation["duty_limit"].startswith("for_s: ")
+    for name, text in documentation.items():
+        arguments, _, meaning = text.partition(": ") if ": " in text.split(" The ")[0][:60] else ("", "", text)
+        assert meaning, name
+        assert all(argument in ARGUMENTS for argument in arguments.split(", ") if argument), name
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "error"),
+    [
+        ("nothing", {}, "unknown name 'nothing'; known are babble, "),
+        ("happen", {}, "unknown name 'happen'"),
+        ("_known", {}, "unknown name '_known'"),
+        ("duty_limit", {}, "missing: for_s"),
+        ("duty_limit", {"for_s": -1}, "for_s: a number from 0 on is wanted"),
+        ("duty_limit", {"for_s": True}, "for_s: "),
+        ("duty_limit", {"for_s": 1, "self": 2}, "unknown name 'self'; known are for_s"),
+        ("meter_rebooted", {"for_s": 1, "channel": 5}, "channel: "),
+        ("meter_rebooted", {"for_s": 1, "channel": [33]}, "channel: "),
+        ("meter_rebooted", {"for_s": 1, "pan_id": 0x10000}, "pan_id: "),
+        ("meter_replaced", {"model": ["okinawa"]}, "model: one of release-f"),
+        ("neighbour_appeared", {"mac": "00"}, "mac: 16 hexadecimal digits"),
+        ("neighbour_appeared", {"lqi": 256}, "lqi: "),
+        ("neighbour_appeared", {"same_pairing_id": 1}, "same_pairing_id: true or false"),
+        ("module_replaced", {"module": "BP35"}, "module: one of BP35A1"),
+        ("babble", {"pattern": "", "for_s": 1}, "pattern: "),
+    ],
+)
+async def test_what_cannot_happen_is_told_and_does_not(name: str, arguments: dict[str, object], error: str) -> None:
+    with SimulatedHome(model=RELEASE_F) as home:
+        happenings = Happenings(home)
+        with pytest.raises((LookupError, ValueError)) as refused:
+            happenings.happen(name, arguments)
+        assert str(refused.value).startswith(error)
