@@ -20,7 +20,7 @@ from .faults.switches import seconds
 from .happenings import Happenings
 from .home import SimulatedHome
 
-MAX_LINE = 65_536
+MAX_LINE = 16_384
 """Bytes of a line; whoever sends a longer one is told so and hung up on."""
 
 REQUESTS = {
@@ -85,7 +85,7 @@ class Control:
         """Do what a line says and return the line that answers it."""
         try:
             answer = self._do(json.loads(line))
-        except (ValueError, UnknownNameError, RecursionError) as error:
+        except (ValueError, UnknownNameError) as error:
             answer = {"error": str(error)}
         return json.dumps(answer).encode() + b"\n"
 

@@ -105,11 +105,10 @@ class Happenings:
         self._lifting = Timers(home.clock)
 
     @classmethod
-    def documentation(cls) -> dict[str, str]:
-        """Return what each happening is, by name."""
+    def documentation(cls) -> dict[str, dict[str, object]]:
+        """Return by name what each happening is (`doc`), and the names of its `arguments`."""
         return {
-            name: f"{', '.join(_arguments(run))}: {inspect.getdoc(run)}".removeprefix(": ")
-            for name, run in cls._known().items()
+            name: {"doc": inspect.getdoc(run), "arguments": list(_arguments(run))} for name, run in cls._known().items()
         }
 
     def happen(self, name: str, arguments: Mapping[str, object]) -> None:

@@ -254,12 +254,11 @@ async def test_nothing_happens_by_itself_after_the_end() -> None:
 
 async def test_each_happening_is_documented_and_each_argument_can_be_read() -> None:
     documentation = Happenings.documentation()
-    assert "meter_rebooted" in documentation
-    assert documentation["duty_limit"].startswith("for_s: ")
-    for name, text in documentation.items():
-        arguments, _, meaning = text.partition(": ") if ": " in text.split(" The ")[0][:60] else ("", "", text)
-        assert meaning, name
-        assert all(argument in ARGUMENTS for argument in arguments.split(", ") if argument), name
+    assert documentation["duty_limit"]["arguments"] == ["for_s"]
+    for name, entry in documentation.items():
+        assert entry["doc"], name
+        assert isinstance(entry["arguments"], list)
+        assert set(entry["arguments"]) <= set(ARGUMENTS), name
 
 
 @pytest.mark.parametrize(

@@ -22,18 +22,18 @@ async def version(home: SimulatedHome) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("fault", "value", "said"),
+    ("fault", "said"),
     [
-        ("lines_lost", 1, b"OK\r\n"),
-        ("lines_late", deque([2.0]), b"OK\r\nEVER 1.5.2\r\n"),
-        ("lines_duplicate", 1, b"EVER 1.5.2\r\n" + VERSION),
-        ("lines_glued", 1, b"EVER 1.5.2OK\r\n"),
-        ("noise_lines", deque([b"\xff"]), b"\xff\r\n" + VERSION),
+        ({"lines_lost": 1}, b"OK\r\n"),
+        ({"lines_late": deque([2.0])}, b"OK\r\nEVER 1.5.2\r\n"),
+        ({"lines_duplicate": 1}, b"EVER 1.5.2\r\n" + VERSION),
+        ({"lines_glued": 1}, b"EVER 1.5.2OK\r\n"),
+        ({"noise_lines": deque([b"\xff"])}, b"\xff\r\n" + VERSION),
     ],
 )
-async def test_a_line_is_struck_once(fault: str, value: object, said: bytes) -> None:
+async def test_a_line_is_struck_once(fault: dict[str, object], said: bytes) -> None:
     with SimulatedHome(echo=False) as home:
-        home.faults.set(**{fault: value})
+        home.faults.set(None, **fault)
         assert await version(home) == said
         assert home.faults.on() == {}
 
