@@ -108,6 +108,8 @@ class Session:
         """What is said to the meter while it is joined."""
         self.conversation.on_notification(self._take_notification)
         self._link: Link | None = None
+        self._joining = network
+        """The network that the session is being set up with."""
         self._prepared = False
         """Whether the module has the credentials."""
         self._opened = False
@@ -234,6 +236,7 @@ class Session:
             patience = PATIENCE[min(self._fruitless_sessions, len(PATIENCE) - 1)]
             silent_attempts = SILENT_ATTEMPTS * patience
         self.failure = None
+        self.network = self._joining
         self.statistics.sessions += 1
         self.conversation.begin(silent_attempts)
         self._become(SessionState.JOINED)
@@ -366,7 +369,7 @@ class Session:
                 _LOGGER.debug("The meter is not where it was: %s", err)
             else:
                 return
-        await self._join(link, await self._find(link))
+        await self._join_one_of(link, await self._find(link))
 
     async def _take_up(self, link: Link, network: Network) -> bool:
         """Use the session that the module may still hold, if the meter answers in it."""
@@ -374,6 +377,7 @@ class Session:
         if not await link.take_up(network):
             return False
         self.instances = None
+        self._joining = network
         self.conversation.listen_to(link, network)
         self.conversation.begin()
         try:
@@ -385,8 +389,8 @@ class Session:
         self._begin()
         return True
 
-    async def _find(self, link: Link) -> Network:
-        """Scan with growing durations; take the strongest network that answers to our pairing ID."""
+    async def _find(self, link: Link) -> list[Network]:
+        """Scan with growing durations; return the networks that answer to our pairing ID, the strongest first."""
         self._become(SessionState.SEARCHING)
         for duration in SCAN_DURATIONS:
             await self.conversation.clear_to_transmit()
@@ -395,8 +399,19 @@ class Session:
                 network for network in await link.scan(duration) if network.pairing_id == self._credentials.pairing_id
             ]
             if networks:
-                return max(networks, key=lambda network: network.rssi_dbm)
+                return sorted(networks, key=lambda network: network.rssi_dbm, reverse=True)
         raise MeterNotFoundError("No meter with this ID was heard: it is too far away, or the ID is wrong")
+
+    async def _join_one_of(self, link: Link, networks: list[Network]) -> None:
+        """Authenticate with the first meter that lets us: another household's ID may end as ours does."""
+        for network in networks:
+            try:
+                await self._join(link, network)
+            except CredentialsRefusedError, MeterSilentError:
+                if network is networks[-1]:
+                    raise
+            else:
+                return
 
     async def _join(self, link: Link, network: Network) -> None:
         """Authenticate; when the meter refuses, once more."""
@@ -405,7 +420,7 @@ class Session:
         for attempt in range(1, JOIN_ATTEMPTS + 1):
             await self.conversation.clear_to_transmit()
             self.instances = None
-            self.network = network
+            self._joining = network
             self.conversation.listen_to(link, network)
             self.statistics.joins += 1
             try:

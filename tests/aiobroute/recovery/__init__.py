@@ -1,0 +1,1 @@
+"""Everything that can go wrong, for every family of modules."""
