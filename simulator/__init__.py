@@ -9,27 +9,35 @@ It is a reading of the specification of its own: it shares no line with the clie
             assert home.truth().power_w == 500
             home.faults.meter_silent = True
 
-What goes wrong is switched in `home.faults` (see `Faults`: silence, refusals, missed scans, late, double and forged
-answers, a mute module, noise, glued events) or happens to one part:
+What goes wrong is switched in `home.faults`, for a time or for the next so many: lines, bytes, commands, answers, the
+air and the authentication; `Faults.documentation()` tells each of them. What happens all at once is a method of the
+part:
 
     home.meter.paa.end_session()       the meter ends the session (EVENT 26)
     home.meter.paa.forget_session()    it forgets the session without a word
-    home.meter.pan.powered = False     no mains: neither beacon nor acknowledgement
+    home.meter.reboot(60)              no mains: neither beacon nor acknowledgement; then no session
+    home.replace_meter()               another meter with the same ID
+    home.add_neighbour(pan)            another household's meter
     home.module.reset()                the module starts anew under us
     home.module.port.unplug()          the port is gone, until `plug()`
     home.module.radio.duty_limited     the ARIB limit (EVENT 32 and 33)
     home.module.radio.hear(datagram)   a datagram of anybody
+    home.module.uart.babble(b"?", 5)  bytes without end
+
+`Happenings(home)` has them by name, for whoever draws lots or sits behind the control port (`control`).
 
 Everything runs on the running event loop's clock; with `looptime` a day of readings takes seconds.
 
 From the bottom up: `load` and `registers` (what is measured), `echonet`, `properties`, `services` and `notices` (the
 meter's node), `paa` and `meter`, `air`, `radio`, `skstack` (the module), `uart`, and `ports` or `serve` (what a client
-opens). `python -m simulator` serves one home to other processes.
+opens). `faults` is asked by all of them; `happenings` and `control` reach into them from above. `python -m simulator`
+serves one home to other processes.
 """
 
 from .air import Air, Datagram, Pan, link_local
 from .clock import JST, Clock
 from .faults import Faults
+from .happenings import Happenings
 from .home import ID, PASSWORD, START, SimulatedHome
 from .load import EPOCH, ConstantLoad, Energy, Flow, HouseLoad, Load, ScriptedLoad
 from .meter import Meter
@@ -62,6 +70,7 @@ __all__ = [
     "Energy",
     "Faults",
     "Flow",
+    "Happenings",
     "HouseLoad",
     "Load",
     "Meter",

@@ -94,7 +94,9 @@ class Pan:
         pan_id: 16 bits.
         mac: the coordinator's MAC address, eight bytes.
         lqi: how well it is heard, 0..255.
-        pairing_id: answers an active scan with this pairing ID only: the last eight characters of the B-route ID.
+        pairing_id: answers an active scan with this pairing ID only: the last eight characters of the B-route ID;
+            empty: its beacon has none.
+        answers_anybody: answers an active scan with any pairing ID.
         heard_from_duration: a scan of a shorter duration misses it.
         powered: false while there is no mains: neither beacon nor acknowledgement.
         coordinator: whose network it is; `None`: a stranger's, of which nothing but the beacon is simulated.
@@ -105,6 +107,7 @@ class Pan:
     mac: bytes = bytes.fromhex("001D129012345678")
     lqi: int = 0xE1
     pairing_id: str = "CCDDEEFF"
+    answers_anybody: bool = False
     heard_from_duration: int = 0
     powered: bool = True
     coordinator: Coordinator | None = None
@@ -167,7 +170,7 @@ class Air:
             pan
             for pan in self.pans
             if pan.powered and pan.channel == channel and pan.heard_from_duration <= duration
-            if pairing_id is None or pan.pairing_id == pairing_id
+            if pairing_id is None or pan.answers_anybody or pan.pairing_id == pairing_id
             if not self.faults.beacon_gets_lost()
         )
 

@@ -67,6 +67,12 @@ def _mac(value: object) -> str:
     return hexadecimal(value)
 
 
+def _pairing_id(value: object) -> str:
+    if not isinstance(value, str) or len(value) not in (0, 8) or not value.isascii() or not value.isprintable():
+        raise ValueError("eight characters or none are wanted")
+    return value
+
+
 def _pattern(value: object) -> bytes:
     if not octets(value):
         raise ValueError("at least one character is wanted")
@@ -80,7 +86,8 @@ ARGUMENTS: dict[str, Callable[[object], object]] = {
     "pan_id": _up_to(0xFFFF),
     "lqi": _up_to(0xFF),
     "mac": _mac,
-    "same_pairing_id": flag,
+    "pairing_id": _pairing_id,
+    "answers_anybody": flag,
     "faulty": flag,
     "keeps_power": flag,
     "model": _one_of(MODELS),
@@ -187,21 +194,34 @@ class Happenings:
         """A new meter with the same ID hangs in its place: another MAC address and PAN ID, and it counts from 0."""
         self._home.replace_meter(None if model is None else MODELS[model])
 
-    def meter_faulty(self, faulty: bool) -> None:  # noqa: FBT001 - comes from JSON by name
+    def meter_faulty(self, *, faulty: bool) -> None:
         """The meter announces that it has a fault (property 88), or that it has none any more."""
         self._home.meter.fault = faulty
 
     def neighbour_appeared(
         self,
+        *,
         channel: int = 0x21,
         pan_id: int = 0x4321,
         lqi: int = 0xF0,
         mac: str = NEIGHBOUR_MAC.hex(),
-        same_pairing_id: bool = True,  # noqa: FBT001, FBT002 - comes from JSON by name
+        pairing_id: str | None = None,
+        answers_anybody: bool = False,
     ) -> None:
-        """A meter of another household is on the air, by default louder than ours, with the same pairing ID."""
-        pan = Pan(channel=channel, pan_id=pan_id, lqi=lqi, mac=bytes.fromhex(mac))
-        self._home.add_neighbour(pan, same_pairing_id=same_pairing_id)
+        """A meter of another household is on the air, by default louder than ours and with our pairing ID.
+
+        With another pairing ID, or an empty one, it is heard by our scan only if it answers anybody.
+        """
+        ours = self._home.meter.pan.pairing_id
+        pan = Pan(
+            channel=channel,
+            pan_id=pan_id,
+            lqi=lqi,
+            mac=bytes.fromhex(mac),
+            pairing_id=ours if pairing_id is None else pairing_id,
+            answers_anybody=answers_anybody,
+        )
+        self._home.add_neighbour(pan)
 
     def neighbours_vanished(self) -> None:
         """There is no other household's meter on the air any more."""
@@ -221,7 +241,7 @@ class Happenings:
             self._served.uart = self._home.module.uart
             self._served.plug()
 
-    def port_unplugged(self, for_s: float | None = None, keeps_power: bool = False) -> None:  # noqa: FBT001, FBT002
+    def port_unplugged(self, for_s: float | None = None, *, keeps_power: bool = False) -> None:
         """The port vanishes, for so many s or until it is plugged in; a module that has no other power starts anew."""
         port = self._home.module.port if self._served is None else self._served
         self._plugging.cancel()

@@ -133,19 +133,19 @@ class SimulatedHome:
         self.meter = Meter(self.air, pan, model, registers, identity=old.paa.identity, password=old.paa.password)
         self.meter.on_answer = old.on_answer
 
-    def add_neighbour(self, pan: Pan, *, same_pairing_id: bool = False) -> Meter:
+    def add_neighbour(self, pan: Pan) -> Meter:
         """Hang a meter of another household within reach; it refuses whoever has not its own ID.
 
         Args:
-            pan: its network. Of two on the same channel the one that was added later is heard later.
-            same_pairing_id: its ID ends as ours does, so that an active scan hears it.
+            pan: its network. Of two on the same channel the one that was added later is heard later. Its ID ends with
+                the pairing ID, which may be ours; without pairing ID it tells none.
         """
-        identity = self._random.randbytes(16).hex().upper()
-        if same_pairing_id:
-            identity = identity[:-8] + self.meter.paa.identity[-8:]
+        pairing_id = pan.pairing_id
+        identity = self._random.randbytes(16).hex().upper()[:-8] + pairing_id.rjust(8, "0")
         password = self._random.randbytes(6).hex().upper()
         registers = Registers(load=HouseLoad(len(self.neighbours) + 1))
         neighbour = Meter(self.air, pan, RELEASE_F, registers, identity=identity, password=password)
+        pan.pairing_id = pairing_id
         self.neighbours.append(neighbour)
         return neighbour
 

@@ -24,7 +24,7 @@ def event(number: int, address: bytes, *, dual: bool, parameter: int | None = No
 
 
 def pan_description(pan: Pan, *, dual: bool, pairing_id: str | None) -> list[Message]:
-    """Return the lines of an EPANDESC block; PairID is only there when the scan asked for one."""
+    """Return the lines of an EPANDESC block; PairID is only there when the scan asked for one and the PAN has one."""
     rows = [
         f"Channel:{pan.channel:02X}",
         "Channel Page:09",
@@ -33,7 +33,7 @@ def pan_description(pan: Pan, *, dual: bool, pairing_id: str | None) -> list[Mes
         f"LQI:{pan.lqi:02X}",
     ]
     rows += [f"Side:{SIDE}"] if dual else []
-    rows += [f"PairID:{pan.pairing_id}"] if pairing_id is not None else []
+    rows += [f"PairID:{pan.pairing_id}"] if pairing_id is not None and pan.pairing_id else []
     return [line("EPANDESC"), *(line("  " + row) for row in rows)]
 
 

@@ -157,10 +157,11 @@ def test_a_socket_vanishes_under_its_client_and_comes_back_on_its_port() -> None
         with socket.create_connection(address, DEADLINE_S) as port:
             port.sendall(b"SKVER\r\n")
             read_until(port.fileno(), b"OK\r\n")
-            assert ask(client, {"happen": "port_unplugged", "with": {"for_s": 50}}) == {"ok": True}
+            assert ask(client, {"happen": "port_unplugged", "with": {"keeps_power": True}}) == {"ok": True}
             assert port.recv(1) == b""
             with pytest.raises(ConnectionRefusedError):
                 socket.create_connection(address, DEADLINE_S)
+        assert ask(client, {"happen": "port_plugged"}) == {"ok": True}
         deadline_s = time.monotonic() + DEADLINE_S
         while True:
             try:

@@ -178,12 +178,12 @@ async def test_neighbours_appear_and_vanish() -> None:
     with SimulatedHome() as home:
         happenings = Happenings(home)
         happenings.neighbour_appeared()
-        happenings.neighbour_appeared(channel=0x30, same_pairing_id=False)
+        happenings.neighbour_appeared(channel=0x30, pairing_id="01AD1234")
         first, second = (meter.pan for meter in home.neighbours)
         assert home.air.pans == [home.meter.pan, first, second]
         assert first.lqi > home.meter.pan.lqi
         assert (first.pairing_id, second.channel) == ("CCDDEEFF", 0x30)
-        assert second.pairing_id != "CCDDEEFF"
+        assert second.pairing_id == home.neighbours[1].paa.identity[-8:] == "01AD1234"
         happenings.neighbours_vanished()
         assert home.air.pans == [home.meter.pan]
 
@@ -277,7 +277,11 @@ async def test_each_happening_is_documented_and_each_argument_can_be_read() -> N
         ("meter_replaced", {"model": ["okinawa"]}, "model: one of release-f"),
         ("neighbour_appeared", {"mac": "00"}, "mac: 16 hexadecimal digits"),
         ("neighbour_appeared", {"lqi": 256}, "lqi: "),
-        ("neighbour_appeared", {"same_pairing_id": 1}, "same_pairing_id: true or false"),
+        ("neighbour_appeared", {"pairing_id": "CCDDEEF"}, "pairing_id: eight characters"),
+        ("neighbour_appeared", {"pairing_id": 12345678}, "pairing_id: "),
+        ("neighbour_appeared", {"pairing_id": "CCDD\r\nFF"}, "pairing_id: "),
+        ("neighbour_appeared", {"pairing_id": "CCDDEEF\u3042"}, "pairing_id: "),
+        ("neighbour_appeared", {"answers_anybody": 1}, "answers_anybody: true or false"),
         ("module_replaced", {"module": "BP35"}, "module: one of BP35A1"),
         ("babble", {"pattern": "", "for_s": 1}, "pattern: "),
     ],

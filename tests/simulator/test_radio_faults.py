@@ -139,9 +139,11 @@ async def test_a_louder_neighbour_is_heard_before_or_after_us(channels: tuple[in
     ours, theirs = channels
     with SimulatedHome(echo=False, pan=Pan(channel=ours)) as home:
         neighbour = home.add_neighbour(
-            Pan(channel=theirs, pan_id=0x1234, mac=bytes.fromhex("001D129087654321"), lqi=0xF0), same_pairing_id=True
+            Pan(channel=theirs, pan_id=0x1234, mac=bytes.fromhex("001D129087654321"), lqi=0xF0)
         )
-        home.add_neighbour(Pan(channel=0x30, pan_id=0x2345, mac=bytes.fromhex("001D129087654322")))
+        home.add_neighbour(
+            Pan(channel=0x30, pan_id=0x2345, mac=bytes.fromhex("001D129087654322"), pairing_id="01AD1234")
+        )
         peer = await Peer.opened(home)
         await peer.ask(f"SKSETRBID {home.meter.paa.identity}")
         lines = (await peer.ask("SKSCAN 2 FFFFFFFF 6 0", SCAN_END)).decode().splitlines()

@@ -125,3 +125,14 @@ async def test_the_order_of_channels_is_the_order_of_the_beacons() -> None:
         channels = [line.split(":")[1] for line in lines if line.startswith("  Channel:")]
         assert all(first < second for first, second in pairwise(channels))
         assert len(channels) == 4
+
+
+@pytest.mark.parametrize(("pairing_id", "rows"), [("01AD1234", ["  PairID:01AD1234"]), ("", [])])
+async def test_a_stranger_that_answers_anybody_tells_its_own_pairing_id_or_none(
+    pairing_id: str, rows: list[str]
+) -> None:
+    with SimulatedHome() as home:
+        home.add_neighbour(Pan(channel=0x30, mac=bytes(7) + b"\x01", pairing_id=pairing_id, answers_anybody=True))
+        lines, _ = await scanned(home, "SKSCAN 2 FFFFFFFF 6 0")
+        assert lines.count("EPANDESC") == 2
+        assert [line for line in lines if "PairID" in line] == ["  PairID:CCDDEEFF", *rows]
