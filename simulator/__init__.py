@@ -13,14 +13,14 @@ What goes wrong is switched in `home.faults`, for a time or for the next so many
 air and the authentication; `Faults.documentation()` tells each of them. What happens all at once is a method of the
 part:
 
-    home.meter.paa.end_session()       the meter ends the session (EVENT 26)
+    home.meter.paa.end_session()       the meter ends the session (EVENT 26, J11: 601A 04)
     home.meter.paa.forget_session()    it forgets the session without a word
     home.meter.reboot(60)              no mains: neither beacon nor acknowledgement; then no session
     home.replace_meter()               another meter with the same ID
     home.add_neighbour(pan)            another household's meter
-    home.module.reset()                the module starts anew under us
+    home.module.reset()                the module starts anew under us (J11: 6019)
     home.module.port.unplug()          the port is gone, until `plug()`
-    home.module.radio.duty_limited     the ARIB limit (EVENT 32 and 33)
+    home.module.radio.duty_limited     the ARIB limit (EVENT 32 and 33, J11: detail 2 of 2008)
     home.module.radio.hear(datagram)   a datagram of anybody
     home.module.uart.babble(b"?", 5)  bytes without end
 
@@ -29,9 +29,9 @@ part:
 Everything runs on the running event loop's clock; with `looptime` a day of readings takes seconds.
 
 From the bottom up: `load` and `registers` (what is measured), `echonet`, `properties`, `services` and `notices` (the
-meter's node), `paa` and `meter`, `air`, `radio`, `skstack` (the module), `uart`, and `ports` or `serve` (what a client
-opens). `faults` is asked by all of them; `happenings` and `control` reach into them from above. `python -m simulator`
-serves one home to other processes.
+meter's node), `paa` and `meter`, `air`, `radio`, `skstack` or `j11` (the module, by what its `products` entry names),
+`uart`, and `ports` or `serve` (what a client opens). `faults` is asked by all of them; `happenings` and `control` reach
+into them from above. `python -m simulator` serves one home to other processes.
 """
 
 from .air import Air, Datagram, Pan, link_local
@@ -39,13 +39,15 @@ from .clock import JST, Clock
 from .faults import Faults
 from .happenings import Happenings
 from .home import ID, PASSWORD, START, SimulatedHome
+from .j11.module import J11Module
 from .load import EPOCH, ConstantLoad, Energy, Flow, HouseLoad, Load, ScriptedLoad
 from .meter import Meter
 from .models import MODELS, NORMAL_ONLY, OKINAWA, RELEASE_F, RELEASE_R, TWO_WIRE, MeterModel
+from .module import Module
+from .products import PRODUCTS, Product
 from .registers import UNIT_KWH, Registers
 from .services import OverLimit
 from .skstack.module import SkstackModule
-from .skstack.products import PRODUCTS, Product
 from .truth import Answer, Truth
 
 __all__ = [
@@ -72,9 +74,11 @@ __all__ = [
     "Flow",
     "Happenings",
     "HouseLoad",
+    "J11Module",
     "Load",
     "Meter",
     "MeterModel",
+    "Module",
     "OverLimit",
     "Pan",
     "Product",

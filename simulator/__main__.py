@@ -21,9 +21,9 @@ from .happenings import Happenings
 from .home import ID, PASSWORD, SimulatedHome
 from .load import HouseLoad
 from .models import MODELS, RELEASE_F
+from .products import PRODUCTS
 from .registers import UNIT_KWH, Registers
 from .serve import PtyPort, TcpPort
-from .skstack.products import PRODUCTS
 
 
 def _unit(text: str) -> int:
@@ -47,8 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     port.add_argument("--tcp", type=int, metavar="PORT", help="serve a TCP port on 127.0.0.1; 0 = any")
     parser.add_argument("--module", choices=PRODUCTS, default="BP35C2", help="the product (default: %(default)s)")
-    parser.add_argument("--payload", choices=("hex", "binary"), default="hex", help="how payload is printed (WOPT)")
-    parser.add_argument("--echo", action=argparse.BooleanOptionalAction, default=True, help="echo on at first")
+    parser.add_argument("--payload", choices=("hex", "binary"), default="hex", help="how SKSTACK prints payload (WOPT)")
+    parser.add_argument("--echo", action=argparse.BooleanOptionalAction, default=True, help="SKSTACK's echo at first")
     parser.add_argument("--meter", choices=MODELS, default=RELEASE_F.name, help="the model (default: %(default)s)")
     parser.add_argument("--id", type=_identity, default=ID, help="B-route ID, 32 characters")
     parser.add_argument("--password", default=PASSWORD, help="12 characters")

@@ -26,6 +26,11 @@ def link_local(mac: bytes) -> bytes:
     return bytes.fromhex("FE80000000000000") + bytes((mac[0] ^ 0x02,)) + mac[1:]
 
 
+def rssi_dbm(lqi: int) -> int:
+    """Return the field strength in dBm, -104..-34, of a link quality of 0..255."""
+    return round(0.275 * lqi - 104.27)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Datagram:
     """A UDP datagram as the receiver sees it.
@@ -37,7 +42,7 @@ class Datagram:
         destination_port: receiver's UDP port.
         source_mac: sender's MAC address, eight bytes.
         secured: encrypted in the MAC layer.
-        lqi: link quality, 0..255; dBm = 0.275 x LQI - 104.27.
+        lqi: link quality, 0..255; see `rssi_dbm`.
         payload: at most 1232 bytes.
     """
 

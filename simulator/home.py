@@ -17,9 +17,9 @@ from .faults import Faults
 from .load import HouseLoad, Load
 from .meter import Meter
 from .models import RELEASE_F, MeterModel
+from .module import Module, module as new_module
+from .products import PRODUCTS, Product
 from .registers import Registers
-from .skstack.module import SkstackModule
-from .skstack.products import PRODUCTS, Product
 from .truth import Truth
 
 ID = "00112233445566778899AABBCCDDEEFF"
@@ -43,8 +43,8 @@ class SimulatedHome:
         password: the password that the meter accepts.
         seed: names the curve and the course of delays.
         speed: divides all delays, not the wall clock.
-        hexadecimal: whether the module prints payload in hexadecimal (WOPT 01) or binary.
-        echo: whether the module's echo is on at first, as after a reset.
+        hexadecimal: whether an SKSTACK module prints payload in hexadecimal (WOPT 01) or binary.
+        echo: whether an SKSTACK module's echo is on at first, as after a reset.
 
     Attributes:
         clock: the true time.
@@ -157,9 +157,9 @@ class SimulatedHome:
         self.air.close()
         self.faults.close()
 
-    def _module(self, module: Product | str, mac: bytes) -> SkstackModule:
+    def _module(self, module: Product | str, mac: bytes) -> Module:
         product = PRODUCTS[module] if isinstance(module, str) else module
-        return SkstackModule(self.air, product, mac, hexadecimal=self._hexadecimal, echo=self._echo)
+        return new_module(self.air, product, mac, hexadecimal=self._hexadecimal, echo=self._echo)
 
     def __enter__(self) -> Self:
         """Return the home itself."""

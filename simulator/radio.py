@@ -6,21 +6,13 @@ Above it is a firmware, which turns its reports into lines; below it is the air.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from enum import IntEnum
+from enum import Enum, auto
 from typing import Protocol
 
 from .air import ALL_NODES, BITS_PER_S, Air, Authenticator, Datagram, Pan, link_local
 from .clock import Timers
 from .pana import UDP_PORT as PANA_PORT, Exchange
 
-SCAN_UNIT_S = 0.0096
-"""Time on one channel: this x (2^duration + 1)."""
-SCAN_OVERHEAD_S = 0.54
-"""From the end of the last channel to the end of the scan (captured: 0.5 to 0.7 s more than the formula)."""
-BEACON_DETAILS_S = (0.05, 0.65)
-"""From a beacon to its description (captured: 650 ms)."""
-BEACON_GAP_S = 0.01
-"""Between a description and what follows."""
 SEND_S = (0.11, 0.34)
 """From the last byte of a command to the acknowledgement of the air, as captured."""
 NO_ACK_S = 0.6
@@ -29,8 +21,6 @@ NEIGHBOUR_S = 0.05
 """Each half of address resolution (NS, NA)."""
 JOIN_S = (3.3, 9.6)
 """From SKJOIN to EVENT 25, as captured."""
-JOIN_UNANSWERED_S = 40.0
-"""Retransmission of an unanswered PANA request (field reports)."""
 TERMINATE_S = 0.3
 TERMINATE_UNANSWERED_S = 10.0
 RENEWAL_SHARE = 0.8
@@ -41,12 +31,17 @@ DEFAULT_CHANNEL = 0x21
 DEFAULT_PAN_ID = 0xFFFF
 
 
-class Result(IntEnum):
-    """How a transmission ended; the numbers are the parameter of EVENT 21."""
+class Result(Enum):
+    """How a transmission ended."""
 
-    SENT = 0
-    FAILED = 1
-    RESOLVING = 2
+    SENT = auto()
+    RESOLVING = auto()
+    """Not yet: address resolution comes first."""
+    BARRED = auto()
+    """Not sent: the ARIB limit is reached, or a scan is under way."""
+    BUSY = auto()
+    """Not sent: the air was never free."""
+    UNACKNOWLEDGED = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +49,36 @@ class Session:
     """The session as this side knows it: the coordinator's address."""
 
     address: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Profile:
+    """Where one firmware lets the radio behave otherwise than another; the defaults are those of SKSTACK.
+
+    Attributes:
+        scan_unit_s: s; one channel takes this x (2^duration + `scan_extra_units`).
+        scan_extra_units: see `scan_unit_s`.
+        scan_overhead_s: from the end of the last channel to the end of the scan (captured: 0.5 to 0.7 s more than the
+            formula).
+        beacon_details_s: range of the time from a beacon to its description (captured: 650 ms).
+        beacon_gap_s: between a description and what follows.
+        join_unanswered_s: for so long an unanswered PANA request is repeated (field reports).
+        renewal_unanswered_s: the same when the session is renewed.
+        rejoins: a renewal that finds nobody is not told; the module waits for the end of the lifetime and joins again
+            by itself. Without it, the renewal is repeated until it is given up, and the session with it.
+    """
+
+    scan_unit_s: float = 0.0096
+    scan_extra_units: int = 1
+    scan_overhead_s: float = 0.54
+    beacon_details_s: tuple[float, float] = (0.05, 0.65)
+    beacon_gap_s: float = 0.01
+    join_unanswered_s: float = 40.0
+    renewal_unanswered_s: float = 40.0
+    rejoins: bool = True
+
+
+SKSTACK = Profile()
 
 
 class Firmware(Protocol):
@@ -64,6 +89,9 @@ class Firmware(Protocol):
 
     def beacon_described(self, pan: Pan, pairing_id: str | None) -> None:
         """What the beacon said."""
+
+    def channel_scanned(self, channel: int) -> None:
+        """The scan is done with a channel."""
 
     def scan_finished(self) -> None:
         """The last channel is done."""
@@ -105,6 +133,8 @@ class Radio:
     Args:
         air: what it hears.
         mac: its own MAC address, eight bytes.
+        firmware: what it reports to.
+        profile: how that firmware lets it behave.
 
     Attributes:
         channel: logical channel 33..60.
@@ -118,11 +148,12 @@ class Radio:
         transmitted_ms: time on the air since the last reset.
     """
 
-    def __init__(self, air: Air, mac: bytes, firmware: Firmware) -> None:
+    def __init__(self, air: Air, mac: bytes, firmware: Firmware, profile: Profile = SKSTACK) -> None:
         self.mac = mac
         self.address = link_local(mac)
         self._air = air
         self._firmware = firmware
+        self._profile = profile
         self._random = air.random(f"radio/{mac.hex()}")
         self._pana = Timers(air.clock)
         self._lifetime = Timers(air.clock)
@@ -160,20 +191,22 @@ class Radio:
 
     def scan(self, channels: Sequence[int], duration: int, pairing_id: str | None) -> None:
         """Ask channel after channel for beacons: those with the pairing ID, or all."""
+        profile = self._profile
         self.scanning = True
-        channel_s = SCAN_UNIT_S * (2**duration + 1)
-        end_s = channel_s * len(channels) + SCAN_OVERHEAD_S
+        channel_s = profile.scan_unit_s * (2**duration + profile.scan_extra_units)
+        end_s = channel_s * len(channels) + profile.scan_overhead_s
         missed = self._air.faults.strikes("scan_misses")
-        free_s = -BEACON_GAP_S
+        free_s = -profile.beacon_gap_s
         for index, channel in enumerate(channels):
             for pan in self._air.beacons(channel, pairing_id, duration):
                 if missed:
                     continue
-                heard_s = max(free_s + BEACON_GAP_S, channel_s * (index + self._random.uniform(0.2, 0.8)))
-                free_s = heard_s + self._random.uniform(*BEACON_DETAILS_S)
+                heard_s = max(free_s + profile.beacon_gap_s, channel_s * (index + self._random.uniform(0.2, 0.8)))
+                free_s = heard_s + self._random.uniform(*profile.beacon_details_s)
                 self._scan.after(heard_s, self._firmware.beacon_heard)
                 self._scan.after(free_s, self._firmware.beacon_described, pan, pairing_id)
-        self._scan.after(max(end_s, free_s + BEACON_GAP_S), self._scan_finished)
+            self._scan.after(channel_s * (index + 1), self._firmware.channel_scanned, channel)
+        self._scan.after(max(end_s, free_s + profile.beacon_gap_s), self._scan_finished)
 
     def join(self, address: bytes) -> None:
         """Begin a new session with the coordinator of that address; the outcome is reported."""
@@ -187,7 +220,7 @@ class Radio:
             if pan is not None:
                 self._pana.after(start_s, self._neighbour_found, address)
         if pan is None or pan.coordinator is None:
-            self._pana.after(JOIN_UNANSWERED_S, self._join_failed, address)
+            self._pana.after(self._profile.join_unanswered_s, self._join_failed, address)
         else:
             self._authenticate(pan, pan.coordinator.paa, start_s=start_s, renewal=False)
 
@@ -196,7 +229,7 @@ class Radio:
         if self.session is None:
             return False
         if not self._begin_renewal(self.session.address):
-            self._pana.after(JOIN_UNANSWERED_S, self._join_failed, self.session.address)
+            self._pana.after(self._profile.renewal_unanswered_s, self._join_failed, self.session.address)
         return True
 
     def terminate(self) -> bool:
@@ -217,13 +250,15 @@ class Radio:
         peer = self.session.address if destination == ALL_NODES and self.session is not None else destination
         pan = self._air.find(self, peer)
         send_s = self._random.uniform(*SEND_S)
-        if self._duty_limited or self.scanning or self._air.faults.strikes("failed_sends"):
-            self._sends.after(NEIGHBOUR_S, done, Result.FAILED)
+        if self._duty_limited or self.scanning:
+            self._sends.after(NEIGHBOUR_S, done, Result.BARRED)
+        elif self._air.faults.strikes("failed_sends"):
+            self._sends.after(NEIGHBOUR_S, done, Result.BUSY)
         elif destination != ALL_NODES and destination not in self.neighbours:
             self._sends.after(send_s, done, Result.RESOLVING)
             self._sends.after(send_s + NO_ACK_S, self._resolved, pan, datagram)
         elif pan is None:
-            self._sends.after(NO_ACK_S, done, Result.FAILED)
+            self._sends.after(NO_ACK_S, done, Result.UNACKNOWLEDGED)
         else:
             self._sends.after(send_s, self._deliver, pan, datagram, done)
 
@@ -273,7 +308,7 @@ class Radio:
     def _resolved(self, pan: Pan | None, datagram: Datagram) -> None:
         """Report what became of a datagram that waited for address resolution."""
         if pan is None:
-            self._firmware.sent(datagram.destination, Result.FAILED)
+            self._firmware.sent(datagram.destination, Result.UNACKNOWLEDGED)
             return
         self._neighbour_found(datagram.destination)
         self._deliver(pan, datagram, lambda result: self._firmware.sent(datagram.destination, result))
@@ -281,7 +316,7 @@ class Radio:
     def _deliver(self, pan: Pan, datagram: Datagram, done: Callable[[Result], object]) -> None:
         self.transmitted_ms += len(datagram.payload) * 8000 // BITS_PER_S + 1
         faults = self._air.faults
-        done(Result.FAILED if faults.strikes("acknowledgements_lost") else Result.SENT)
+        done(Result.UNACKNOWLEDGED if faults.strikes("acknowledgements_lost") else Result.SENT)
         # What is sent while the keys are renewed cannot be read by the meter.
         if pan.coordinator is not None and not self.authenticating and not faults.request_gets_lost():
             pan.coordinator.receive(datagram)
@@ -328,7 +363,7 @@ class Radio:
 
     def _joined(self, address: bytes, paa: Authenticator, renewal: bool) -> None:  # noqa: FBT001 - a timer's call
         if self._air.find(self, address) is None:
-            self._pana.after(JOIN_UNANSWERED_S, self._join_failed, address)
+            self._pana.after(self._profile.join_unanswered_s, self._join_failed, address)
             return
         self.authenticating = False
         self.session = Session(address)
@@ -345,8 +380,10 @@ class Radio:
         self._firmware.join_failed(address)
 
     def _renewal_due(self, address: bytes) -> None:
-        if self.renews:
+        if self.renews and self._profile.rejoins:
             self._begin_renewal(address)
+        elif self.renews:
+            self.renew()
 
     def _begin_renewal(self, address: bytes) -> bool:
         """Begin to renew; false when the meter does not know the session or cannot be reached."""
@@ -361,7 +398,7 @@ class Radio:
     def _expired(self, address: bytes) -> None:
         self._drop_session()
         self._firmware.expired(address)
-        if self.renews:
+        if self.renews and self._profile.rejoins:
             self.join(address)
 
     def _terminated(self, address: bytes, answered: bool) -> None:  # noqa: FBT001 - a timer's call

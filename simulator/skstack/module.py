@@ -26,6 +26,8 @@ from .syntax import FailError, ipv6_text
 COMMAND_S = 0.004
 """From the end of a command to its answer, as captured."""
 COMMANDS_KEPT = 4096
+EVENT_21 = {Result.SENT: 0x00, Result.RESOLVING: 0x02}
+"""The parameter of EVENT 21; whatever failed is 01."""
 GLUE_AT = 8
 """Where a glued event cuts into an echo: behind the name of SKSENDTO."""
 
@@ -188,13 +190,16 @@ class SkstackModule(SkstackState):
         for row in lines.pan_description(pan, dual=self.product.dual, pairing_id=pairing_id):
             self.uart.say(row)
 
+    def channel_scanned(self, channel: int) -> None:
+        """Nothing: the beacons have been told one by one."""
+
     def scan_finished(self) -> None:
         """EVENT 22."""
         self._event(0x22, self.radio.address)
 
     def sent(self, address: bytes, result: Result) -> None:
         """EVENT 21."""
-        self._event(0x21, address, result)
+        self._event(0x21, address, EVENT_21.get(result, 0x01))
 
     def neighbour_found(self, address: bytes) -> None:
         """EVENT 02."""

@@ -3,7 +3,7 @@
 import asyncio
 from typing import override
 
-from simulator import SimulatedHome
+from simulator import SimulatedHome, SkstackModule
 
 ADDRESS = "FE80:0000:0000:0000:021D:1290:1234:5678"
 """The meter's, as in the worked examples."""
@@ -74,6 +74,12 @@ class Peer(asyncio.Protocol):
         return self.new()
 
 
+def skstack(home: SimulatedHome) -> SkstackModule:
+    """Return the home's module, which is one with SKSTACK-IP."""
+    assert isinstance(home.module, SkstackModule)
+    return home.module
+
+
 async def joined(home: SimulatedHome) -> Peer:
     """Open the port and take it through a join, echo off, up to the instance list."""
     peer = await Peer.opened(home)
@@ -82,7 +88,7 @@ async def joined(home: SimulatedHome) -> Peer:
     await peer.ask(f"SKSETRBID {home.meter.paa.identity}")
     await peer.ask(f"SKSREG S2 {home.meter.pan.channel:X}")
     await peer.ask(f"SKSREG S3 {home.meter.pan.pan_id:X}")
-    side = b" 0" if home.module.product.dual else b""
+    side = b" 0" if skstack(home).product.dual else b""
     await peer.ask(f"SKJOIN {ADDRESS}", b"EVENT 25 " + ADDRESS.encode() + side + b"\r\n")
     await peer.settle(8)
     return peer
@@ -90,7 +96,7 @@ async def joined(home: SimulatedHome) -> Peer:
 
 def send_command(home: SimulatedHome, frame: bytes, security: int = 1) -> bytes:
     """Return SKSENDTO to the meter with a frame."""
-    side = " 0" if home.module.product.dual else ""
+    side = " 0" if skstack(home).product.dual else ""
     return f"SKSENDTO 1 {ADDRESS} 0E1A {security}{side} {len(frame):04X} ".encode() + frame
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from simulator import ConstantLoad, SimulatedHome
 from simulator.skstack.reader import CommandReader
-from tests.simulator.peer import ADDRESS, OWN_ADDRESS, Peer, joined, send_command
+from tests.simulator.peer import ADDRESS, OWN_ADDRESS, Peer, joined, send_command, skstack
 
 GET_POWER = bytes.fromhex("1081000105FF010288016201E700")
 
@@ -103,12 +103,12 @@ async def test_vendor_commands_end_with_a_lone_carriage_return_both_ways() -> No
         peer = await Peer.opened(home)
         assert await peer.ask(b"ROPT\r", b"\r") == b"OK 00\r"
         assert await peer.ask(b"RUART\r", b"\r") == b"OK 80\r"
-        assert home.module.flash_writes == 0
+        assert skstack(home).flash_writes == 0
         assert await peer.ask(b"WOPT 01\r", b"\r") == b"OK\r"
         assert await peer.ask(b"ROPT\r\n", b"\r") == b"OK 01\r"
-        assert home.module.flash_writes == 1
+        assert skstack(home).flash_writes == 1
         assert await peer.ask(b"WOPT 02\r", b"\n") == b"FAIL ER06\r\n"
-        assert home.module.flash_writes == 1
+        assert skstack(home).flash_writes == 1
         assert await peer.ask("SKVER") == b"EVER 1.5.2\r\nOK\r\n"
 
 
@@ -116,7 +116,7 @@ async def test_a_missing_vendor_command_is_refused_after_its_carriage_return() -
     with SimulatedHome(module="RL7023-IPS", hexadecimal=False, echo=False) as home:
         peer = await Peer.opened(home)
         assert await peer.ask(b"ROPT\r", b"\n") == b"FAIL ER04\r\n"
-        assert home.module.hexadecimal
+        assert skstack(home).hexadecimal
 
 
 async def test_a_lone_carriage_return_or_line_feed_does_not_end_a_command() -> None:
@@ -165,7 +165,7 @@ async def test_saved_registers_come_back_after_a_reset_only_with_auto_load() -> 
         await peer.ask("SKRESET")
         assert (await peer.ask("SKSREG S2")).endswith(b"ESREG 31\r\nOK\r\n")
         await peer.ask("SKERASE")
-        assert home.module.flash_writes == 3
+        assert skstack(home).flash_writes == 3
         assert (await peer.ask("SKLOAD", b"\n"))[:7] == b"SKLOAD\r"
 
 
@@ -240,7 +240,7 @@ async def test_commands_wait_for_the_answer_to_the_one_before() -> None:
 async def test_event_21_can_come_after_the_ok() -> None:
     with SimulatedHome(load=ConstantLoad(0)) as home:
         peer = await joined(home)
-        home.module.event21_after_ok = True
+        skstack(home).event21_after_ok = True
         peer.write(send_command(home, GET_POWER))
         assert (await peer.settle(3)).startswith(b"OK\r\nEVENT 21 ")
 

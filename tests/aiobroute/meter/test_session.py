@@ -21,7 +21,8 @@ from custom_components.broute.aiobroute import (
 from custom_components.broute.aiobroute.echonet.frame import SMART_METER
 from custom_components.broute.aiobroute.link.skstack.commands import scan_time_s
 from custom_components.broute.aiobroute.session import Session
-from simulator import ID, PASSWORD, PRODUCTS, Pan, SimulatedHome, link_local
+from simulator import ID, PASSWORD, Pan, SimulatedHome, SkstackModule, link_local
+from simulator.skstack.products import PRODUCTS
 
 from .stage import CREDENTIALS, client, joined, last_answer
 
@@ -42,6 +43,7 @@ async def test_each_module_is_joined_without_a_write_to_its_flash(module: str, h
         for _ in range(3):
             reading = await meter.read()
             assert reading.power_w == last_answer(home).truth.power_w
+        assert isinstance(home.module, SkstackModule)
         assert home.module.flash_writes == 0
 
 
