@@ -39,13 +39,13 @@ START_DURATION = 8
 UNAUTHENTICATED_S = 4800.0
 """A connection without a session is dropped after this."""
 UNACKNOWLEDGED = 3
-"""So many transmissions in a row without an acknowledgement, and the coordinator is gone."""
+"""So many transmissions in a row without an acknowledgement, and nothing heard since, and the coordinator is gone."""
 PING_S = 5.0
 """An echo request without a reply is given up after this."""
 PROFILE = Profile(
     scan_unit_s=SCAN_UNIT_S,
     scan_extra_units=0,
-    scan_overhead_s=0.0,
+    scan_overhead_s=0.01,
     beacon_details_s=(0.0, 0.0),
     beacon_gap_s=0.0,
     # The least of the worst cases that a host is told to be ready for.
@@ -299,7 +299,10 @@ class J11Module(J11State):
         """6018, if the port is open; the module keeps PANA to itself."""
         if datagram.destination_port == PANA_PORT:
             self.pana_answered = True
-        elif datagram.destination_port in self.udp_ports:
+            return
+        if self.connection is not None and datagram.source_mac == self.connection.mac:
+            self._unacknowledged = 0
+        if datagram.destination_port in self.udp_ports:
             length = self._faults.claimed_length(len(datagram.payload))
             self.uart.say(frames.received(datagram, self.radio.pan_id, length))
 

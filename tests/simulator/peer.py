@@ -1,7 +1,7 @@
 """A host that knows no protocol: it writes bytes to the module's port and keeps what comes back, with the times."""
 
 import asyncio
-from typing import override
+from typing import Self, override
 
 from simulator import SimulatedHome, SkstackModule
 
@@ -22,7 +22,7 @@ class Peer(asyncio.Protocol):
         self._more = asyncio.Event()
 
     @classmethod
-    async def opened(cls, home: SimulatedHome) -> Peer:
+    async def opened(cls, home: SimulatedHome) -> Self:
         """Open the home's port."""
         peer = cls()
         peer.transport = await home.open_port("memory://module", lambda: peer)
