@@ -14,7 +14,7 @@ from .faults import UnknownNameError
 from .faults.switches import count, flag, hexadecimal, octets, seconds
 from .home import SimulatedHome
 from .models import MODELS
-from .skstack.products import PRODUCTS
+from .products import PRODUCTS
 from .uart import Uart
 
 NEIGHBOUR_MAC = bytes.fromhex("001D129087654321")
@@ -152,7 +152,7 @@ class Happenings:
         self._lifting.cancel()
 
     def session_ended_by_meter(self) -> None:
-        """The meter ends the session with a word (EVENT 26)."""
+        """The meter ends the session with a word (EVENT 26; J11: 601A 04)."""
         self._home.meter.paa.end_session()
 
     def session_forgotten_by_meter(self) -> None:
@@ -160,7 +160,7 @@ class Happenings:
         self._home.meter.paa.forget_session()
 
     def session_ended_by_module(self) -> None:
-        """The module ends the session unasked, as for another program on its port (EVENT 27 or 28)."""
+        """The module ends the session unasked, as for another program on its port (EVENT 27 or 28; J11: 601A 04)."""
         self._home.module.radio.terminate()
 
     def session_forgotten_by_module(self) -> None:
@@ -168,7 +168,7 @@ class Happenings:
         self._home.module.radio.forget_session()
 
     def session_expired(self) -> None:
-        """The session's lifetime is over (EVENT 29); the module joins again by itself unless S17 forbids it."""
+        """The session is too old (EVENT 29; J11: 601A 04); SKSTACK joins again by itself unless S17 forbids it."""
         self._home.module.radio.expire_session()
 
     def session_renewed(self) -> None:
@@ -180,7 +180,7 @@ class Happenings:
         self._home.meter.paa.session_lifetime_s = lifetime_s
 
     def duty_limit(self, for_s: float) -> None:
-        """The module may not transmit for so many s (EVENT 32, then 33)."""
+        """The module may not transmit for so many s (EVENT 32, then 33; J11: detail 2 of each 2008)."""
         radio = self._home.module.radio
         radio.duty_limited = True
         self._lifting.cancel()
@@ -229,7 +229,7 @@ class Happenings:
             self._home.neighbours.pop().remove()
 
     def module_reset(self) -> None:
-        """The module starts anew under us, without a word."""
+        """The module starts anew under us, without a word (J11: 6019)."""
         self._home.module.reset()
 
     def module_replaced(self, module: str) -> None:

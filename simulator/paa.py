@@ -92,7 +92,7 @@ class Paa:
         return True
 
     def end_session(self) -> None:
-        """End the session from the meter's side; the module tells its host by EVENT 26."""
+        """End the session from the meter's side; the module tells its host."""
         if self.session is not None:
             self._air.end_session(self._pan, self.session.mac)
         self.forget_session()

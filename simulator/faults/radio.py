@@ -22,12 +22,14 @@ class RadioFaults(Switches):
         "how many s the next renewals take, one entry each", entries(seconds), off=deque()
     )
     failed_sends: int = switch(
-        "how many of the next transmissions of the host find the air busy: told as failed (EVENT 21 01), nothing sent",
+        "how many of the next transmissions of the host find the air busy: told as failed (EVENT 21 01, detail 3 of"
+        " J11's 2008), nothing sent",
         count,
         off=0,
     )
     acknowledgements_lost: int = switch(
-        "how many of the next transmissions of the host reach the meter and are told as failed (EVENT 21 01)",
+        "how many of the next transmissions of the host reach the meter and are told as failed (EVENT 21 01,"
+        " detail 5 of J11's 2008)",
         count,
         off=0,
     )

@@ -178,8 +178,8 @@ def _end_pana(state: J11State, _data: bytes) -> bytes:
     if state.radio.session is None and not state.authenticating:
         raise RefusedError(ResultCode.NOT_AUTHENTICATED)
     state.pana_over()
-    if not state.radio.terminate():
-        state.radio.forget_session()
+    state.radio.terminate()
+    state.radio.forget_session()
     return b""
 
 

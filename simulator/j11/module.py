@@ -267,6 +267,11 @@ class J11Module(J11State):
             self._unauthenticated.cancel()
         self._supervised = unauthenticated
 
+    def _session_lost(self) -> None:
+        self._tell_change(frames.PANA_DOWN)
+        self.pana_over()
+        self._supervise()
+
     def _connection_lost(self) -> None:
         """Drop the coordinator, and with it B-route operation."""
         self._tell_change(frames.MAC_DOWN)
@@ -321,16 +326,15 @@ class J11Module(J11State):
 
     def ended_by_peer(self, address: bytes) -> None:
         """601A 04."""
-        self._tell_change(frames.PANA_DOWN)
-        self.pana_over()
-        self._supervise()
+        self._session_lost()
 
     def terminated(self, address: bytes, *, answered: bool) -> None:
-        """Nothing: the response has told that the session is ended."""
+        """601A 04: nobody is told of an end that the host has asked for, so this one was not."""
+        self._session_lost()
 
     def expired(self, address: bytes) -> None:
         """601A 04."""
-        self.ended_by_peer(address)
+        self._session_lost()
 
     def duty_limit(self, *, reached: bool) -> None:
         """Nothing: the response to 0008 tells."""

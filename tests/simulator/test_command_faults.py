@@ -6,7 +6,7 @@ import pytest
 
 from simulator import ConstantLoad, SimulatedHome
 from simulator.faults import Fate
-from tests.simulator.peer import ADDRESS, Peer, answer, joined, send_command
+from tests.simulator.peer import ADDRESS, Peer, answer, joined, send_command, skstack
 
 GET_POWER = bytes.fromhex("1081000105FF010288016201E700")
 
@@ -43,7 +43,7 @@ async def test_a_command_is_carried_out_without_its_confirmation() -> None:
 async def test_a_transmission_without_its_ok_is_answered_by_the_meter(after_ok: bool) -> None:
     with SimulatedHome(load=ConstantLoad(500)) as home:
         peer = await joined(home)
-        home.module.event21_after_ok = after_ok
+        skstack(home).event21_after_ok = after_ok
         home.faults.confirmations_lost = {"SKSENDTO": 1}
         peer.write(send_command(home, GET_POWER))
         lines = (await peer.settle(3)).decode().splitlines()

@@ -7,7 +7,7 @@ import pytest
 
 from simulator import OKINAWA, RELEASE_F, ConstantLoad, SimulatedHome
 from simulator.happenings import ARGUMENTS, Happenings
-from tests.simulator.peer import ADDRESS, Peer, answer, joined, request
+from tests.simulator.peer import ADDRESS, Peer, answer, joined, request, skstack
 from tests.simulator.test_radio_faults import FAILED, SENT, events
 
 GET_POWER = "1081000105FF010288016201E700"
@@ -27,7 +27,7 @@ async def join(peer: Peer, home: SimulatedHome, address: str = ADDRESS) -> None:
     await peer.ask(f"SKSETRBID {home.meter.paa.identity}")
     await peer.ask(f"SKSREG S2 {home.meter.pan.channel:X}")
     await peer.ask(f"SKSREG S3 {home.meter.pan.pan_id:X}")
-    side = b" 0" if home.module.product.dual else b""
+    side = b" 0" if skstack(home).product.dual else b""
     await peer.ask(f"SKJOIN {address}", b"EVENT 25 " + address.encode() + side + b"\r\n")
 
 

@@ -2,10 +2,12 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
 
 import pytest
 
 from simulator import ConstantLoad, Datagram, SimulatedHome, link_local
+from simulator.happenings import Happenings
 from tests.simulator.j11 import (
     CREDENTIALS,
     DUAL_ON_4,
@@ -184,6 +186,15 @@ async def test_a_session_that_the_meter_ends_is_told() -> None:
         assert await peer.listened(1) == [(0x601A, "04" + LINK)]
         assert await peer.response(0x0001) == "01030201"
         assert await authenticate(peer) == "01" + METER_MAC
+
+
+@pytest.mark.parametrize("lose", [Happenings.session_ended_by_module, Happenings.session_expired])
+async def test_a_session_that_the_module_loses_by_itself_is_told(lose: Callable[[Happenings], None]) -> None:
+    with SimulatedHome(module=MODULE) as home:
+        peer = await joined(home)
+        lose(Happenings(home))
+        assert await peer.listened(400) == [(0x601A, "04" + LINK)]
+        assert await peer.response(0x0001) == "01030201"
 
 
 async def test_a_session_that_nobody_renews_expires() -> None:

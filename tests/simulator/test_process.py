@@ -15,6 +15,7 @@ import time
 
 import pytest
 
+from tests.simulator.j11 import request
 from tests.simulator.peer import ADDRESS
 
 DEADLINE_S = 10.0
@@ -93,6 +94,15 @@ def test_a_socket_takes_one_client_at_a_time() -> None:
         with socket.create_connection(("127.0.0.1", int(port)), DEADLINE_S) as third:
             third.sendall(b"SKVER\r\n")
             assert read_until(third.fileno(), b"OK\r\n").endswith(b"EVER 1.5.2\r\nOK\r\n")
+
+
+def test_a_j11_module_is_served_as_well() -> None:
+    version = bytes.fromhex("D0F9EE5D206B000D03AC00A801040001030000158A")
+    with served("--pty", "--module", "RS-WSUHA-J11") as ready:
+        port = opened(ready["port"])
+        os.write(port, b"SKVER\r\n" + request(0x006B))
+        assert read_until(port, version[-1:]) == version
+        os.close(port)
 
 
 def test_a_session_over_a_pseudo_terminal_is_logged_with_its_truth(tmp_path: Path) -> None:
