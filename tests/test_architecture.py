@@ -29,21 +29,34 @@ ARROWS: dict[str, set[str]] = {
     "echonet.super_class": {"exceptions", "echonet.property_map", "echonet.values"},
     "echonet.node_profile": {"exceptions", "echonet.frame", "echonet.super_class", "echonet.values"},
     "echonet.smart_meter": {"exceptions", "echonet.super_class", "echonet.values"},
-    # The way to the module: only the console knows both the port and the codec.
+    # The way to the module: only the console and the requester know both the port and their codec.
     "link": set(),
     "link.base": {"credentials"},
     "link.port": {"exceptions"},
+    "link.turns": {"exceptions"},
     "link.skstack": set(),
     "link.skstack.codec": {"link.base"},
     "link.skstack.commands": {"credentials", "link.base", "link.skstack.codec"},
-    "link.skstack.console": {"exceptions", "link.base", "link.port", "link.skstack.codec", "link.skstack.commands"},
+    "link.skstack.console": {
+        *("exceptions", "link.base", "link.port", "link.turns", "link.skstack.codec", "link.skstack.commands"),
+    },
     "link.skstack.driver": {
-        *("credentials", "exceptions", "link.base", "link.port"),
+        *("credentials", "exceptions", "link.base", "link.port", "link.turns"),
         *("link.skstack.codec", "link.skstack.commands", "link.skstack.console"),
         # The UDP port of both sides.
         "echonet.frame",
     },
-    "link.identify": {"exceptions", "link.base", "link.port", "link.skstack.driver"},
+    "link.j11": set(),
+    "link.j11.codec": {"link.base"},
+    "link.j11.commands": {"credentials", "link.j11.codec"},
+    "link.j11.requester": {
+        *("exceptions", "link.base", "link.port", "link.turns", "link.j11.codec", "link.j11.commands"),
+    },
+    "link.j11.driver": {
+        *("credentials", "exceptions", "link.base", "link.port", "link.turns"),
+        *("link.j11.codec", "link.j11.commands", "link.j11.requester", "echonet.frame"),
+    },
+    "link.identify": {"exceptions", "link.base", "link.port", "link.j11.driver", "link.skstack.driver"},
     # The meter.
     "statistics": {"link.base"},
     "response_timer": set(),
@@ -82,6 +95,7 @@ PURE = {
     *("exceptions", "credentials"),
     *(name for name in ARROWS if name.split(".")[0] == "echonet"),
     *("link", "link.base", "link.skstack", "link.skstack.codec", "link.skstack.commands"),
+    *("link.j11", "link.j11.codec", "link.j11.commands"),
 }
 """Bytes and values in, values and bytes out: they know no clock, no port and no event loop."""
 

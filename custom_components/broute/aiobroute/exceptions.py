@@ -49,31 +49,31 @@ class ModuleSilentError(ModuleError):
 
 
 class CommandRefusedError(ModuleError):
-    """The module answered FAIL (protocol 3.9); the subclasses tell the reason."""
+    """The module answered FAIL (protocol 3.9), or a J11 result (4.4); the subclasses tell the reason."""
 
 
 class CommandNotSupportedError(CommandRefusedError):
-    """FAIL ER04: the module does not know the command."""
+    """FAIL ER04, J11 03: the module does not know the command."""
 
 
 class WrongArgumentCountError(CommandRefusedError):
-    """FAIL ER05: too many or too few arguments, typically the wrong dialect."""
+    """FAIL ER05, J11 11: too many or too few arguments, typically the wrong dialect."""
 
 
 class InvalidArgumentError(CommandRefusedError):
-    """FAIL ER06: an argument's form or range."""
+    """FAIL ER06, J11 04 and 06: an argument's form or range."""
 
 
 class SerialInputError(CommandRefusedError):
-    """FAIL ER09: the module could not read what was sent."""
+    """FAIL ER09, J11 13 and F0 to F3: the module could not read what was sent."""
 
 
 class ExecutionFailedError(CommandRefusedError):
-    """FAIL ER10: the command was understood and could not be carried out."""
+    """FAIL ER10, any other of J11: the command was understood and could not be carried out."""
 
 
 class NotSentError(ModuleError):
-    """The module could not put a datagram on the air (EVENT 21 with 01): not the meter's fault."""
+    """The module could not put a datagram on the air (EVENT 21 with 01, J11 0008 with a detail): not the meter's fault."""
 
 
 class MeterNotFoundError(BrouteError):

@@ -27,7 +27,8 @@ class Module:
     """What a module says of itself.
 
     `version` is that of its protocol stack, `application_version` that of its firmware (`None`: it has no such
-    command), `hex_payload` whether it writes received datagrams as text.
+    command), `hex_payload` whether it writes received datagrams as text. A J11 module has one version, for both, and
+    gives the ID of its firmware (0400) in place of the second; it never writes text.
     """
 
     dialect: Dialect

@@ -1,21 +1,30 @@
 """Finding out what is behind a port, and choosing the driver for it.
 
 Nothing is changed in the module but its echo, and nothing is written to its flash.
+
+The families are asked in turn, with growing patience, and neither is upset by the other's question. A J11 module looks
+for the beginning of a request and skips text. An SKSTACK module holds a J11 request, which has no line end, as the
+beginning of a line; the line end before its own next question makes that a line which it refuses.
 """
 
 import asyncio
 
 from ..exceptions import NotAModuleError, PortError
-from .base import Link
+from .base import Dialect, Link
+from .j11.driver import J11Link
 from .port import Port, PortOpener
 from .skstack.driver import SkStackLink
 
 IDENTIFY_LIMIT_S = 5.0
 """A port that cannot be opened, or that is no Wi-SUN module, is told within this time."""
+ANSWER_WAITS_S = (0.3, 0.6, 1.0)
+"""For each family, round by round: an idle module answers in milliseconds, a busy one was seen to take a second."""
 
 
-async def identify(opener: PortOpener, url: str) -> Link:
+async def identify(opener: PortOpener, url: str, first: Dialect | None = None) -> Link:
     """Open a port and return the link that fits the module behind it.
+
+    `first`: what was behind it the last time, if that is known; it is asked first.
 
     Raises:
         PortError: the port cannot be opened; the subclasses tell the reason.
@@ -25,7 +34,7 @@ async def identify(opener: PortOpener, url: str) -> Link:
     try:
         async with asyncio.timeout(IDENTIFY_LIMIT_S):
             port = await Port.open(opener, url)
-            return await SkStackLink.identify(port)
+            return await _ask(port, first)
     except TimeoutError:
         if port is None:
             raise PortError("The port did not open in time") from None
@@ -35,3 +44,13 @@ async def identify(opener: PortOpener, url: str) -> Link:
         if port is not None:
             await port.close()
         raise
+
+
+async def _ask(port: Port, first: Dialect | None) -> Link:
+    families = (J11Link, SkStackLink) if first is Dialect.J11 else (SkStackLink, J11Link)
+    for wait_s in ANSWER_WAITS_S:
+        for family in families:
+            link = family(port)
+            if await link.identify(wait_s):
+                return link
+    raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module")

@@ -7,7 +7,6 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 import logging
-from typing import Any
 
 from ...exceptions import (
     CommandNotSupportedError,
@@ -21,6 +20,7 @@ from ...exceptions import (
 )
 from ..base import Drop
 from ..port import Port
+from ..turns import fail, settle
 from . import commands
 from .codec import Decoder, Event, Fail, Garbled, Line, Ok, PanDescription, SkEvent, UdpReceived
 
@@ -215,16 +215,3 @@ def _exchange(
         wants_value=wants_value,
         takes_refusal=takes_refusal,
     )
-
-
-def settle[T](future: asyncio.Future[T], value: T) -> None:
-    """Give a future its result, if it still waits for one."""
-    if not future.done():
-        future.set_result(value)
-
-
-def fail(future: asyncio.Future[Any], err: Exception) -> None:
-    """Give a future its error, if it still waits; nobody needs to look at it."""
-    if not future.done():
-        future.set_exception(err)
-        future.exception()

@@ -4,10 +4,8 @@ Above: the session. Below: the console, which asks and answers one command at a 
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, field
 import logging
-from typing import Any, Self
 
 from ...credentials import Credentials
 from ...echonet.frame import PORT as ECHONET_PORT
@@ -25,15 +23,13 @@ from ...exceptions import (
 )
 from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network
 from ..port import Port
+from ..turns import Turns, fail, settle
 from . import commands
 from .codec import PANA_PORT, Event, PanDescription, UdpReceived, rssi_of_lqi
-from .console import Console, Report, fail, settle
+from .console import Console, Report
 
 _LOGGER = logging.getLogger(__name__)
 
-PROBE_TIMEOUT_S = 1.0
-"""While it is not known whether there is a module at all."""
-PROBE_ATTEMPTS = 3
 SENT_TIMEOUT_S = 4.0
 """From SKSENDTO's OK to the EVENT 21 that tells its end, with an address resolution in between."""
 SCAN_SLACK_S = 5.0
@@ -83,31 +79,11 @@ class SkStackLink:
         self._listener: LinkListener | None = None
         self._module: Module | None = None
         self._meter: Network | None = None
-        self._lock = asyncio.Lock()
-        self._closing = False
+        self._turns = Turns()
         self._scan: _Scan | None = None
         self._sent: asyncio.Future[int] | None = None
         self._session_change: asyncio.Future[LinkEvent] | None = None
         self._awaited_events: tuple[LinkEvent, ...] = ()
-        self._tasks: set[asyncio.Task[Any]] = set()
-
-    @classmethod
-    async def identify(cls, port: Port) -> Self:
-        """Ask whether an SKSTACK-IP module is behind a port, and which dialect it speaks.
-
-        Raises:
-            NotAModuleError: it does not answer as one.
-        """
-        link = cls(port)
-        try:
-            await link._carry_out(link._identify)
-        except ModuleError as err:
-            await link.close()
-            raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module") from err
-        except BaseException:
-            await link.close()
-            raise
-        return link
 
     @property
     def module(self) -> Module:
@@ -121,78 +97,70 @@ class SkStackLink:
         """Whether its port can still be used."""
         return self._console.is_open
 
+    async def identify(self, wait_s: float) -> bool:
+        """Ask whether an SKSTACK-IP module is behind the port, and which dialect it speaks; false if none answers.
+
+        `wait_s`: for the first answer. Nobody else has the link yet, so this needs no turn.
+
+        Raises:
+            NotAModuleError: it answers, but not all that every module knows.
+        """
+        self._console.begin()
+        try:
+            version = await self._console.version(wait_s)
+        except ModuleSilentError:
+            return False
+        try:
+            self._module = await self._describe(version)
+        except ModuleError as err:
+            raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module") from err
+        return True
+
     def listen(self, listener: LinkListener) -> None:
         """Deliver datagrams and events there from now on."""
         self._listener = listener
 
     async def prepare(self, credentials: Credentials) -> None:
         """Reset the module, which drops an old session, and hand it the credentials."""
-        await self._carry_out(self._prepare, credentials)
+        await self._turns.carry_out(self._prepare, credentials)
 
     async def take_up(self, network: Network) -> bool:
         """Use the session that an earlier program left in the module; only an answer of the meter proves it."""
-        return await self._carry_out(self._take_up, network)
+        return await self._turns.carry_out(self._take_up, network)
 
     async def scan(self, duration: int) -> list[Network]:
         """Scan all channels and return every network that was heard."""
-        return await self._carry_out(self._scan_all, duration)
+        return await self._turns.carry_out(self._scan_all, duration)
 
     async def join(self, network: Network) -> None:
         """Authenticate with the meter of a network."""
-        await self._carry_out(self._join, network)
+        await self._turns.carry_out(self._join, network)
 
     async def send(self, payload: bytes) -> None:
         """Send a datagram to the joined meter, encrypted."""
-        await self._carry_out(self._send, payload)
+        await self._turns.carry_out(self._send, payload)
 
     async def leave(self) -> None:
         """End the session with the meter, if there is one."""
-        await self._carry_out(self._leave)
+        await self._turns.carry_out(self._leave)
 
     async def close(self) -> None:
         """Close the port and end whatever was under way."""
-        self._closing = True
-        tasks = tuple(self._tasks)
-        for task in tasks:
-            task.cancel()
         try:
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await self._turns.end()
         finally:
             await self._console.close()
 
-    async def _carry_out[**P, T](
-        self, work: Callable[P, Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs
-    ) -> T:
-        """Do the work under the lock; once it has begun, to its end, even when the caller is cancelled."""
-        await self._lock.acquire()
-        task = asyncio.create_task(work(*args, **kwargs))
-        self._tasks.add(task)
-        task.add_done_callback(self._done)
-        if self._closing:
-            task.cancel()
-        await asyncio.wait((task,))
-        if task.cancelled():
-            raise PortError("The port was closed")
-        return task.result()
+    # What the verbs do, each in its turn.
 
-    def _done(self, task: asyncio.Task[Any]) -> None:
-        self._tasks.discard(task)
-        self._lock.release()
-        if not task.cancelled() and (err := task.exception()):
-            _LOGGER.debug("An exchange with the module ended with %s", type(err).__name__)
-
-    # What the verbs do, each under the lock.
-
-    async def _identify(self) -> None:
-        self._console.begin()
-        version = await self._probe_version()
+    async def _describe(self, version: str) -> Module:
         await self._console.command(commands.ECHO_OFF)
         try:
             application = await self._console.command(commands.APPLICATION_VERSION, data_prefix="EAPPVER ")
         except CommandRefusedError:
             application = None
         information = await self._information()
-        self._module = Module(
+        return Module(
             dialect=Dialect.SINGLE_STACK if information[-1] == _SINGLE_STACK_ADDR16 else Dialect.DUAL_STACK,
             version=version,
             application_version=application,
@@ -205,14 +173,6 @@ class SkStackLink:
         if len(information) != EINFO_FIELDS:
             raise NotAModuleError("The module does not say what it is")
         return information
-
-    async def _probe_version(self) -> str:
-        for _ in range(PROBE_ATTEMPTS):
-            try:
-                return await self._console.version(PROBE_TIMEOUT_S)
-            except ModuleSilentError:
-                self._console.begin()
-        raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module")
 
     async def _prepare(self, credentials: Credentials) -> None:
         self._meter = None

@@ -1,0 +1,1 @@
+"""ROHM J11 modules: codec, commands, requester, driver."""
