@@ -4,6 +4,9 @@ Each file is as its author published it, and each has a form of its own: a dialo
 or without times, a log with the times in front, a list of labelled lines, a page of layouts. The reader turns all of
 them into the same steps. What it leaves out: comments (`#`, `[…]`, `...`) and notes in parentheses, after a line or in
 place of one. `\r` at the end of a line is a lone CR on the wire, where all other lines end with CR and LF.
+
+Captures of J11 modules hold binary frames in groups of hexadecimal digits, with a label in front and perhaps a note
+behind: `frames()` reads them.
 """
 
 from collections.abc import Iterator, Mapping
@@ -22,6 +25,7 @@ _TIMING = re.compile(r"(?P<hour>\d\d):(?P<minute>\d\d):(?P<second>\d\d\.\d{3}) (
 _LABELLED = re.compile(r"[0-9A-F]{2} (?P<text>ERXUDP .*)")
 _SENT_DATA = re.compile(r"(?P<header>SKSENDTO (?:\S+ ){5,6})<?(?P<data>(?:[0-9A-F]{2})+)>?")
 _PAYLOAD = re.compile(r"(?:payload )?(?P<data>1081(?:[0-9A-F]{2})+)")
+_FRAME = re.compile(r"(?P<label>\w+) +(?P<side>[<>]|ok) +(?P<groups>[0-9A-F]+(?: [0-9A-F]+)*)(?: {2,}.*)?")
 _FIELD = re.compile(r'"(?P<key>[^"]+)":"(?P<value>[^"]*)"')
 
 
@@ -47,6 +51,25 @@ def read(number: int, unmask: Mapping[str, str] | None = None) -> tuple[Step, ..
         assert mask in text, f"{mask} is not in capture {number}"
         text = text.replace(mask, value)
     return tuple(_steps(text))
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledFrame:
+    """One frame of a capture of a J11 module, and what its author calls it."""
+
+    label: str
+    side: Literal["host", "module"]
+    data: bytes
+
+
+def frames(number: int) -> tuple[LabelledFrame, ...]:
+    """Read the binary frames of a capture."""
+    found = (_FRAME.fullmatch(line) for line in _text(number).splitlines())
+    return tuple(
+        LabelledFrame(match["label"], "host" if match["side"] == ">" else "module", bytes.fromhex(match["groups"]))
+        for match in found
+        if match
+    )
 
 
 def notes(number: int) -> tuple[str, ...]:

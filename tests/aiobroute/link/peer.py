@@ -20,6 +20,9 @@ type Piece = str | bytes | float
 OK = "OK"
 NETWORK = Network(channel=0x21, pan_id=0x8888, mac=bytes.fromhex(METER_MAC), rssi_dbm=-42.4, pairing_id="CCDDEEFF")
 
+J11_REQUEST = bytes.fromhex("D0EA83FC")
+"""How a request to a J11 module begins, which to this one is the beginning of a line."""
+
 _SENDTO = re.compile(rb"SKSENDTO (?:\S+ ){4,5}(?P<length>[0-9A-F]{4}) ")
 
 
@@ -119,7 +122,8 @@ class Peer:
     @property
     def names(self) -> list[str]:
         """The names of the commands that came."""
-        return [command.split(maxsplit=1)[0].decode("ascii") for command in self.commands if command.strip()]
+        lines = [command for command in self.commands if command.strip() and not command.startswith(J11_REQUEST)]
+        return [line.split(maxsplit=1)[0].decode("ascii") for line in lines]
 
     def _later(self, after_s: float, data: bytes) -> None:
         def write() -> None:
@@ -162,6 +166,9 @@ class Peer:
         line = command.decode("ascii", "replace")
         starts = [start for start in self._answers if line.startswith(start)]
         if not line.strip():
+            return
+        if command.startswith(J11_REQUEST):
+            self.say("FAIL ER04")
             return
         echo = re.sub(rb"(SKSENDTO (?:\S+ ){5,6}).*", rb"\1\r\n", command, flags=re.DOTALL) if self._echo else b""
         if not starts:

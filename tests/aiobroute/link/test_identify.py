@@ -16,10 +16,11 @@ from custom_components.broute.aiobroute.exceptions import (
     PortMissingError,
 )
 from custom_components.broute.aiobroute.link.base import Dialect, Module
-from custom_components.broute.aiobroute.link.identify import identify
+from custom_components.broute.aiobroute.link.identify import ANSWER_WAITS_S, identify
 from custom_components.broute.aiobroute.link.port import CLOSE_LIMIT_S, Port, open_with_serialx
 
-from .peer import OK, URL, Heard, Peer, Piece, dual_stack, identified, now, single_stack, turn
+from .j11.module import CREDENTIALS, NETWORK, STARTED, VERSION, J11Peer, frame, response
+from .peer import J11_REQUEST, OK, URL, Heard, Peer, Piece, dual_stack, identified, now, single_stack, turn
 from .wire import METER_ADDRESS, METER_MAC, OWN_ADDRESS
 
 LIMIT_S = 5.0
@@ -164,6 +165,89 @@ async def test_an_ok_without_the_version_is_not_the_answer_to_the_version() -> N
         assert link.module.version == "1.5.2"
 
 
+# Which family it is.
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("first", [None, *Dialect])
+async def test_a_j11_module_is_found_whatever_is_asked_first(first: Dialect | None) -> None:
+    peer = J11Peer()
+    link = await identify(peer.open, URL, first=first)
+    try:
+        assert link.module.dialect is Dialect.J11
+        assert now() == (0 if first is Dialect.J11 else ANSWER_WAITS_S[0])
+        # SKSTACK's question did not disturb it.
+        assert peer.requests == [VERSION]
+        await link.prepare(CREDENTIALS)
+        await link.join(NETWORK)
+    finally:
+        await link.close()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("echo", [False, True])
+@pytest.mark.parametrize("make", [single_stack, dual_stack])
+@pytest.mark.parametrize("first", [None, *Dialect])
+async def test_an_skstack_module_is_found_whatever_is_asked_first(
+    first: Dialect | None, make: Callable[..., Peer], *, echo: bool
+) -> None:
+    peer = make(echo=echo)
+    link = await identify(peer.open, URL, first=first)
+    try:
+        assert link.module.dialect is (Dialect.SINGLE_STACK if make is single_stack else Dialect.DUAL_STACK)
+        assert now() == (ANSWER_WAITS_S[0] if first is Dialect.J11 else 0)
+        # What J11's question left there was ended as a line of its own, and its refusal was nobody's answer.
+        assert peer.names[0] == "SKVER"
+        assert [command[-2:] for command in peer.commands if command.startswith(J11_REQUEST)] == (
+            [b"\r\n"] if first is Dialect.J11 else []
+        )
+        await link.prepare(CREDENTIALS)
+    finally:
+        await link.close()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize("first", [None, Dialect.J11])
+@pytest.mark.parametrize("module", ["J11", "SKSTACK"])
+async def test_a_module_that_takes_a_second_is_found_in_time(module: str, first: Dialect | None) -> None:
+    peer: Peer
+    if module == "J11":
+        peer = J11Peer()
+        peer.answers_anew(VERSION, 0.95, response(VERSION, 1, "0400 01 03 0000158A"))
+    else:
+        peer = dual_stack()
+        peer.answers_anew("SKVER", 0.95, "EVER 1.5.2", OK)
+    link = await identify(peer.open, URL, first=first)
+    assert now() <= LIMIT_S
+    assert (link.module.dialect is Dialect.J11) is (module == "J11")
+    await link.close()
+    peer.silence()
+
+
+@pytest.mark.looptime
+@pytest.mark.parametrize(
+    "answer",
+    [
+        (),
+        (response(VERSION, 0x3D),),
+        (response(VERSION)[:-1],),
+        (frame(0xFFFF),),
+        (b"\xd0\xf9" * 500,),
+        (response("0001", 1, "03 01 01"),),
+        (STARTED,),
+    ],
+    ids=["nothing", "busy", "cut", "unknown", "noise", "another answer", "just started"],
+)
+async def test_a_j11_module_that_does_not_answer_well_at_first_is_asked_again(answer: tuple[Piece, ...]) -> None:
+    peer = J11Peer()
+    peer.answers_anew(VERSION, *answer)
+    peer.answers(VERSION, response(VERSION, 1, "0400 01 03 0000158A"))
+    link = await identify(peer.open, URL)
+    assert link.module.dialect is Dialect.J11
+    assert peer.requests == [VERSION, VERSION]
+    await link.close()
+
+
 # What is no module.
 
 
@@ -176,11 +260,20 @@ async def test_an_ok_without_the_version_is_not_the_answer_to_the_version() -> N
         ("FAIL ER04",),
         ("login:",),
         (b"\x00\xff" * 200,),
-        (bytes.fromhex("D0F9EE5DFFFF00042FFF0000"),),
+        (frame(0xFFFF),),
         ("EVER 1.5.2",),
         (OK, "EVER 1.5.2"),
     ],
-    ids=["silent", "only OK", "only FAIL", "a console", "noise", "J11", "version alone", "version after OK"],
+    ids=[
+        "silent",
+        "only OK",
+        "only FAIL",
+        "a console",
+        "noise",
+        "a module of another make",
+        "version alone",
+        "version after OK",
+    ],
 )
 async def test_a_port_without_a_module_is_told_in_time(answer: tuple[Piece, ...]) -> None:
     peer = Peer()
