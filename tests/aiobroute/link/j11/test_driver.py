@@ -527,16 +527,14 @@ async def test_a_session_is_taken_up_if_the_module_holds_one_with_the_meter(
     async with identified(peer) as link:
         heard = Heard(link)
         assert await link.take_up(NETWORK) is held
-        peer.commands.clear()
-        peer.say(change(4))
-        await turn()
         if held:
             await link.send(GET_POWER)
-            assert heard.events == [LinkEvent.ENDED_BY_METER]
         else:
-            with pytest.raises(NotSentError):
+            with pytest.raises(NotJoinedError):
                 await link.send(GET_POWER)
-            assert heard.events == []
+        peer.say(change(4))
+        await turn()
+        assert heard.events == ([LinkEvent.ENDED_BY_METER] if held else [])
 
 
 async def test_a_session_that_is_taken_up_hears_the_meter() -> None:
@@ -640,9 +638,31 @@ async def test_the_end_of_an_earlier_transmission_is_not_that_of_this_one() -> N
 async def test_nothing_is_sent_before_a_join() -> None:
     peer = J11Peer()
     async with prepared(peer) as link:
-        with pytest.raises(NotSentError):
+        with pytest.raises(NotJoinedError):
             await link.send(GET_POWER)
     assert not peer.requests
+
+
+@pytest.mark.parametrize("end", [change(3), change(4), REFUSED, STARTED])
+async def test_nothing_is_sent_unencrypted_when_the_session_has_ended(end: bytes) -> None:
+    peer = J11Peer()
+    async with joined(peer) as link:
+        peer.say(end)
+        await turn()
+        with pytest.raises(NotJoinedError):
+            await link.send(GET_POWER)
+        assert not peer.requests
+        await link.prepare(CREDENTIALS)
+        await link.join(NETWORK)
+        await link.send(GET_POWER)
+
+
+async def test_nothing_is_sent_when_the_session_was_left() -> None:
+    peer = J11Peer()
+    async with joined(peer) as link:
+        await link.leave()
+        with pytest.raises(NotJoinedError):
+            await link.send(GET_POWER)
 
 
 # Leaving.

@@ -287,8 +287,9 @@ class J11Link:
             raise MeterSilentError("The meter did not answer the authentication")
 
     async def _send(self, payload: bytes) -> None:
-        if self._meter is None:
-            raise NotSentError("There is no meter to send to")
+        if self._meter is None or not self._in_session:
+            # It might go out all the same, and unencrypted.
+            raise NotJoinedError("There is no session with the meter to send in")
         request = commands.send_to(commands.link_local_address(self._meter.mac), ECHONET_PORT, payload)
         answer = await self._requester.try_once(request, request.wait_s)
         if answer is None:
