@@ -73,7 +73,7 @@ class ExecutionFailedError(CommandRefusedError):
 
 
 class NotSentError(ModuleError):
-    """The module could not put a datagram on the air (EVENT 21 with 01, J11 0008 with a detail): not the meter's fault."""
+    """The module could not put a datagram on the air (EVENT 21 with 01, a detail of 0008): not the meter's fault."""
 
 
 class MeterNotFoundError(BrouteError):

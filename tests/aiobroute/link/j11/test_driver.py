@@ -543,8 +543,12 @@ async def test_a_session_that_is_taken_up_hears_the_meter() -> None:
     peer.answers(PAN_ID, response(PAN_ID, 1, "BCDE"))
     async with identified(peer) as link:
         assert await link.take_up(NETWORK)
-    assert peer.requests == [STATUS, PAN_ID, OPEN_PORT]
-    assert peer.commands[-1][12:] == bytes.fromhex("0E1A")
+        assert peer.requests == [STATUS, PAN_ID, OPEN_PORT]
+        assert peer.commands[-1][12:] == bytes.fromhex("0E1A")
+        # Asked again, only to see whether all is as it was.
+        peer.commands.clear()
+        assert await link.take_up(NETWORK)
+    assert peer.requests == [STATUS, PAN_ID]
 
 
 # Sending.

@@ -46,7 +46,7 @@ _LOGGER = logging.getLogger(__name__)
 
 START_LIMIT_S = 3.0
 """From the reset to the report that the module has started."""
-JOIN_LIMIT_S = 90.0
+JOIN_LIMIT_S = 60.0
 """A join takes seconds; the manual's worst case is 706 s, and 60 to 120 s are practical (protocol 4.5)."""
 
 # Results that are no failure, or one of the meter; most of them answer a request whose first answer was lost.
@@ -205,7 +205,8 @@ class J11Link:
                 return False
             if (await self._requester.ask(commands.PAN_ID)).value != network.pan_id:
                 return False
-            await self._requester.ask(commands.open_port(ECHONET_PORT), _PORT_ALREADY_OPEN)
+            if not self._in_session:
+                await self._requester.ask(commands.open_port(ECHONET_PORT), _PORT_ALREADY_OPEN)
         except CommandRefusedError:
             return False
         self._meter = network
