@@ -177,7 +177,6 @@ class J11Link:
     # What the verbs do, each in its turn.
 
     async def _prepare(self, credentials: Credentials) -> None:
-        self._meter = None
         self._in_session = False
         self._credentials = credentials
         # The reset itself is not answered, and may be lost on the wire.
