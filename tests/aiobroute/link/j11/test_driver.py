@@ -24,7 +24,7 @@ from custom_components.broute.aiobroute.exceptions import (
 from custom_components.broute.aiobroute.link.base import Dialect, Drop, LinkEvent, Module, Network
 from custom_components.broute.aiobroute.link.j11 import commands
 from custom_components.broute.aiobroute.link.j11.commands import ANSWER_WAIT_S
-from custom_components.broute.aiobroute.link.j11.driver import JOIN_LIMIT_S, START_LIMIT_S
+from custom_components.broute.aiobroute.link.j11.driver import JOIN_LIMIT_S, MAX_BEACONS, START_LIMIT_S
 from custom_components.broute.aiobroute.link.j11.requester import BUSY_PAUSE_S, FRAME_GAP_S
 from tests.aiobroute.link.dialogue import seconds
 from tests.aiobroute.link.peer import Heard, Piece, now, turn
@@ -357,6 +357,13 @@ async def test_a_scan_that_hears_nobody_is_empty_and_keeps_nothing_of_the_one_be
         peer.say(beacon(6))
         await turn()
         assert await link.scan(4) == []
+
+
+async def test_a_scan_keeps_no_more_than_a_few_hundred_meters() -> None:
+    peer = J11Peer()
+    peer.answers(SCAN, *(beacon(5) for _ in range(MAX_BEACONS + 10)), response(SCAN))
+    async with prepared(peer) as link:
+        assert len(await link.scan(4)) == MAX_BEACONS
 
 
 @pytest.mark.parametrize("duration", [1, 6, 8])

@@ -48,6 +48,8 @@ START_LIMIT_S = 3.0
 """From the reset to the report that the module has started."""
 JOIN_LIMIT_S = 60.0
 """A join takes seconds; the manual's worst case is 706 s, and 60 to 120 s are practical (protocol 4.5)."""
+MAX_BEACONS = 256
+"""What is kept of one scan: only meters with our pairing ID answer it, one as a rule."""
 
 # Results that are no failure, or one of the meter; most of them answer a request whose first answer was lost.
 _PORT_ALREADY_OPEN = 0x0A
@@ -315,7 +317,7 @@ class J11Link:
         match report:
             case ChannelScanned(beacons):
                 if self._beacons is not None:
-                    self._beacons.extend(beacons)
+                    self._beacons.extend(beacons[: MAX_BEACONS - len(self._beacons)])
             case UdpReceived():
                 self._take_datagram(report)
             case Started():
