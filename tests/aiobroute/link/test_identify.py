@@ -543,7 +543,7 @@ async def test_a_closed_port_tells_neither_bytes_nor_its_end() -> None:
 
 
 async def test_a_port_that_was_never_open_is_closed_without_complaint() -> None:
-    port = Port()
+    port = Port("/dev/ttyUSB0")
     assert not port.is_open
     await port.close()
     with pytest.raises(PortError):

@@ -9,10 +9,10 @@ beginning of a line; the line end before its own next question makes that a line
 
 import asyncio
 
-from ..exceptions import NotAModuleError, PortError
+from ..exceptions import NotAModuleError, PortBusyError, PortError
 from .base import Dialect, Link
 from .j11.driver import J11Link
-from .port import Port, PortOpener
+from .port import HUNG_UP, Port, PortOpener
 from .skstack.driver import SkStackLink
 
 IDENTIFY_LIMIT_S = 5.0
@@ -40,6 +40,14 @@ async def identify(opener: PortOpener, url: str, first: Dialect | None = None) -
             raise PortError("The port did not open in time") from None
         await port.close()
         raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module") from None
+    except PortError as err:
+        if port is None:
+            raise
+        was_hung_up_on = port.was_hung_up_on
+        await port.close()
+        if was_hung_up_on:
+            raise PortBusyError(HUNG_UP) from err
+        raise
     except BaseException:
         if port is not None:
             await port.close()
