@@ -11,6 +11,8 @@ import socket
 from typing import Protocol, Self, override
 
 import serialx
+from serialx.platforms.serial_rfc2217 import RFC2217SerialTransport
+from serialx.platforms.serial_rfc2217.types import Rfc2217Command, SetLinestateMaskCmd, SetModemstateMaskCmd
 
 from ..exceptions import PortBusyError, PortError, PortMissingError
 
@@ -78,10 +80,29 @@ class PortOpener(Protocol):
 
 async def open_with_serialx(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
     """Open a port with serialx, for this process alone."""
-    transport, _ = await serialx.create_serial_connection(
-        asyncio.get_running_loop(), protocol_factory, url, baudrate=BAUD_RATE
-    )
+    loop = asyncio.get_running_loop()
+    transport: asyncio.Transport
+    if _scheme(url) == "rfc2217":
+        transport, _ = await serialx.create_serial_connection(
+            loop, protocol_factory, url, baudrate=BAUD_RATE, transport_cls=_Rfc2217Transport
+        )
+    else:
+        transport, _ = await serialx.create_serial_connection(loop, protocol_factory, url, baudrate=BAUD_RATE)
     return transport
+
+
+class _Rfc2217Transport(RFC2217SerialTransport):
+    """A connection without news of the modem lines, which are of no use here.
+
+    serialx asks for them and waits for the answer; ser2net gives none to this (4.3, as in Debian), and would never be
+    open.
+    """
+
+    @override
+    async def _send_and_wait(self, cmd: Rfc2217Command) -> Rfc2217Command:
+        if isinstance(cmd, SetModemstateMaskCmd | SetLinestateMaskCmd):
+            return cmd
+        return await super()._send_and_wait(cmd)
 
 
 class Port(asyncio.Protocol):
@@ -90,7 +111,7 @@ class Port(asyncio.Protocol):
     def __init__(self, url: str) -> None:
         self.receive: Callable[[bytes], None] = _ignore_bytes
         self.lost: Callable[[], None] = _ignore_loss
-        self._scheme = url.partition("://")[0].lower()
+        self._scheme = _scheme(url)
         self._transport: asyncio.Transport | None = None
         self._closed = asyncio.Event()
         self._loss: Exception | None = None
@@ -210,6 +231,11 @@ class Port(asyncio.Protocol):
         if self._scheme == "rfc2217" and isinstance(err, serialx.SerialException):
             return PortError, "The server does not speak RFC 2217"
         return _UNTOLD
+
+
+def _scheme(url: str) -> str:
+    scheme, separator, _ = url.partition("://")
+    return scheme.lower() if separator else ""
 
 
 def _is_end(err: Exception | None) -> bool:
