@@ -161,7 +161,7 @@ async def test_port_of_another_meter_is_refused_before_it_is_touched(
         (OSError(errno.EBUSY, "Device or resource busy"), {CONF_DEVICE: "port_busy"}),
         (PermissionError(errno.EACCES, "Permission denied"), {CONF_DEVICE: "cannot_open_port"}),
         (serialx.SerialException("Something else"), {CONF_DEVICE: "cannot_open_port"}),
-        (ZeroDivisionError(), {"base": "unknown"}),
+        (ZeroDivisionError(), {CONF_DEVICE: "cannot_open_port"}),
     ],
 )
 async def test_port_that_cannot_be_opened(
@@ -171,6 +171,15 @@ async def test_port_that_cannot_be_opened(
     step, shown = await follow(hass, await submit(hass, await start_flow(hass)))
     assert shown == ["opening"]
     await assert_told_and_added_after_all(hass, home, step, errors, ports.faults.clear)
+
+
+async def test_surprise_from_a_library(hass: HomeAssistant, home: SimulatedHome) -> None:
+    async def surprise(*_: object, **__: object) -> tuple[asyncio.Transport, None]:
+        return asyncio.Transport(), None  # which can do nothing
+
+    with patch("serialx.create_serial_connection", surprise):
+        step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    await assert_told_and_added_after_all(hass, home, step, {"base": "unknown"}, lambda: None)
 
 
 async def test_port_that_another_program_holds(hass: HomeAssistant, home: SimulatedHome) -> None:

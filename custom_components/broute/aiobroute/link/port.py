@@ -130,6 +130,8 @@ class Port(asyncio.Protocol):
         try:
             port._transport = await opener(url, lambda: port)
         except Exception as err:
+            # Not what the error says of itself, which may be an address or a key.
+            _LOGGER.debug("The port was not opened: %s", type(err).__name__)
             raise port._explain(err) from err
         return port
 
@@ -203,7 +205,6 @@ class Port(asyncio.Protocol):
         """Pass on that the port is gone (called by the transport)."""
         self._loss = exc
         self._closed.set()
-        # Not what the error says of itself, which may be an address.
         _LOGGER.debug("The port is gone: %s", type(exc).__name__ if exc else "closed")
         self.lost()
 
