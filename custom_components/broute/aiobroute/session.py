@@ -448,7 +448,7 @@ class Session:
         return len(self._disturbances) == DISTURBANCES and now - self._disturbances[0] < DISTURBANCE_SPAN_S
 
     async def _open_link(self) -> Link:
-        link = await identify(self._opener, self._url)
+        link = await identify(self._opener, self._url, self.dialect)
         if self._closing:
             await link.close()
             raise ClosedError("The session was closed while it was opened")
