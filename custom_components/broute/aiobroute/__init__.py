@@ -29,13 +29,14 @@ from .link.base import Dialect, Drop, Module, Network
 from .memory import Memory
 from .meter import SmartMeter
 from .reactions import SessionState
-from .readings import Constants, HalfHour, Reading, Scale
+from .readings import BelievedCounters, Constants, HalfHour, Reading, Scale
 from .session import Session
 from .statistics import Statistics
 
 __all__ = [
     "ID_LENGTH",
     "PASSWORD_LENGTH",
+    "BelievedCounters",
     "BrouteError",
     "ClosedError",
     "Constants",

@@ -118,3 +118,7 @@ class ValueOverflowError(PropertyError):
 
 class ValueUnderflowError(PropertyError):
     """The meter reports the code for "below the measurable range"."""
+
+
+class ImplausibleValueError(PropertyError):
+    """The meter's value cannot be true, or has nothing to be held against, and a second answer did not confirm it."""

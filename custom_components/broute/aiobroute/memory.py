@@ -8,7 +8,7 @@ from typing import Any, Self
 
 from .exceptions import MalformedMemoryError
 from .link.base import Dialect, Network
-from .readings import Constants
+from .readings import BelievedCounters, Constants
 from .response_timer import RequestKind
 
 FORMAT = 1
@@ -27,6 +27,7 @@ class Memory:
     network: Network | None = None
     dialect: Dialect | None = None
     constants: Constants | None = None
+    believed: BelievedCounters | None = None
     slowest_s: Mapping[RequestKind, float] = field(default_factory=dict)
     left_at: float | None = None
     format: int = FORMAT
@@ -43,6 +44,7 @@ class Memory:
             "network": _network_as_dict(self.network) if self.network else None,
             "dialect": self.dialect,
             "constants": self.constants.as_dict() if self.constants else None,
+            "believed": self.believed.as_dict() if self.believed else None,
             "slowest_s": dict(self.slowest_s),
             "left_at": self.left_at,
         }
@@ -60,6 +62,7 @@ class Memory:
                 network=_network_from_dict(data["network"]) if data["network"] else None,
                 dialect=Dialect(data["dialect"]) if data["dialect"] else None,
                 constants=Constants.from_dict(data["constants"]) if data["constants"] else None,
+                believed=BelievedCounters.from_dict(data["believed"]) if data["believed"] else None,
                 slowest_s={RequestKind(kind): _positive(answer_s) for kind, answer_s in data["slowest_s"].items()},
                 left_at=None if data["left_at"] is None else _positive(data["left_at"]),
             )

@@ -4,10 +4,12 @@ Above: Home Assistant, or the command line. Below: the session.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
 import logging
+import math
 import random
 from typing import Any, Self
 
@@ -15,13 +17,14 @@ from .credentials import Credentials
 from .echonet import smart_meter, super_class
 from .echonet.frame import Esv, Frame, Property
 from .echonet.values import JST, PropertyCodec
-from .exceptions import BrouteError, PropertyError, PropertyRefusedError
+from .exceptions import BrouteError, ImplausibleValueError, PropertyError, PropertyRefusedError
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
 from .memory import Memory
+from .plausibility import Doubt, Measured, Observation, Plausibility
 from .properties import Answers, PropertyReader
 from .reactions import SessionState
-from .readings import Constants, HalfHour, Reading, Scale
+from .readings import BelievedCounters, Constants, HalfHour, Reading, Scale
 from .response_timer import ResponseTimer
 from .session import Session
 from .statistics import Statistics
@@ -34,6 +37,8 @@ MIDNIGHT_MARGIN = timedelta(minutes=5)
 """The days of the history are counted from the meter's date: it is not asked for while that may change."""
 
 _SCALE = (smart_meter.EFFECTIVE_DIGITS.epc, smart_meter.ENERGY_UNIT.epc, smart_meter.COEFFICIENT.epc)
+_INSTANT = (smart_meter.POWER, smart_meter.CURRENTS)
+_COUNTERS = (smart_meter.NORMAL_ENERGY, smart_meter.REVERSE_ENERGY)
 _DESCRIPTION = (
     super_class.STANDARD_VERSION.epc,
     super_class.ANNOUNCEMENT_MAP.epc,
@@ -70,7 +75,7 @@ class SmartMeter:
             reading = await meter.read()
 
     `memory` is what an earlier `SmartMeter` with the same credentials left in the attribute of this name: with it there
-    is no scan, and the first reading is whole at once. Constants of another meter are not used.
+    is no scan, and the first reading is whole after one request. What belongs to another meter is not used.
     """
 
     def __init__(
@@ -101,6 +106,11 @@ class SmartMeter:
         """Whether `describe()` has read the constants since the meter was joined."""
         self._constants_are_remembered = constants is not None
         self._scale = constants.scale if constants else None
+        self._mac = constants.mac if constants else None
+        """The meter that all of this is about; `None` while it is not known."""
+        self._plausibility = Plausibility()
+        self._remembered = memory.believed
+        """Until the meter is joined."""
         self._properties = PropertyReader(
             self._session.conversation,
             constants.get_map if constants else _MANDATORY,
@@ -166,6 +176,7 @@ class SmartMeter:
             network=session.network,
             dialect=session.dialect,
             constants=self.constants,
+            believed=self.believed,
             slowest_s=session.timer.slowest_s,
             left_at=session.left_at,
         )
@@ -179,6 +190,31 @@ class SmartMeter:
     def rssi_dbm(self) -> float | None:
         """How strongly the meter was heard last; `None` before it was heard."""
         return self._session.conversation.rssi_dbm
+
+    @property
+    def believed(self) -> BelievedCounters | None:
+        """The counters that were believed last; `None` before the first."""
+        believed = self._plausibility.believed
+        if not believed or self._mac is None:
+            return None
+        normal, reverse = (believed.get(codec.epc) for codec in _COUNTERS)
+        seen_at = min(seen.after_s for seen in believed.values())
+        return BelievedCounters(
+            mac=self._mac,
+            normal=normal.counter if normal else None,
+            reverse=reverse.counter if reverse else None,
+            seen_at=seen_at if math.isfinite(seen_at) else None,
+        )
+
+    @property
+    def held_back(self) -> Counter[Doubt]:
+        """How often a value was asked for again before it was believed, by reason."""
+        return self._plausibility.held_back
+
+    @property
+    def dropped(self) -> Counter[Doubt]:
+        """How often the second answer did not confirm such a value."""
+        return self._plausibility.dropped
 
     def on_state(self, listener: Callable[[SessionState], None]) -> Callable[[], None]:
         """Call `listener` whenever the state changes; return what ends that."""
@@ -196,7 +232,8 @@ class SmartMeter:
 
         What cannot be read does not take the rest down: see `Reading.errors`. There is no energy before its unit,
         its digits and its coefficient, or the proof that the meter has none, are known; the first reading asks for
-        them too.
+        them too. What is not believed at once (see `plausibility`) is asked for a second time; so are the scale and the
+        counters in the first reading, unless an earlier run has left them.
 
         Raises:
             BrouteError: the meter was not asked, or did not answer.
@@ -206,20 +243,21 @@ class SmartMeter:
             epcs.append(smart_meter.REVERSE_ENERGY.epc)
         if self._scale is None:
             epcs += _SCALE
+        asked_s = self._now_s
         answers = await self._properties.get(epcs)
-        if self._scale is None:
-            self._scale = await self._learn_scale(answers)
-        currents = answers.value(smart_meter.CURRENTS)
+        answered_s = self._now_s
+        # May find the scale by describing the meter.
+        scale = self._scale or await self._learn_scale(answers)
+        measured = self._measured(answers, epcs, scale, asked_s, answered_s)
+        doubts = self._plausibility.judge(measured, scale)
+        if doubts or (scale and self._scale is None):
+            measured = await self._ask_again(measured, doubts, scale, answers)
         return Reading(
-            power_w=answers.value(smart_meter.POWER),
-            current_r_a=currents.r_a if currents else None,
-            current_t_a=currents.t_a if currents else None,
-            import_kwh=self._energy_kwh(answers, smart_meter.NORMAL_ENERGY),
-            export_kwh=(
-                self._energy_kwh(answers, smart_meter.REVERSE_ENERGY)
-                if smart_meter.REVERSE_ENERGY.epc in epcs
-                else None
-            ),
+            power_w=measured.power_w,
+            current_r_a=measured.currents.r_a if measured.currents else None,
+            current_t_a=measured.currents.t_a if measured.currents else None,
+            import_kwh=self._energy_kwh(measured, smart_meter.NORMAL_ENERGY),
+            export_kwh=self._energy_kwh(measured, smart_meter.REVERSE_ENERGY),
             errors=answers.errors,
         )
 
@@ -230,12 +268,16 @@ class SmartMeter:
     async def describe(self) -> Constants:
         """Read what does not change in a meter, and keep it in `constants`.
 
-        Remembered constants are verified by this: what the meter says now replaces them.
+        Remembered constants are verified by this: what the meter says now, twice, replaces them.
 
         Raises:
             PropertyError: the meter does not give what every meter must give.
             BrouteError: the meter was not asked, or did not answer.
         """
+        return await self._describe(self._scale)
+
+    async def _describe(self, expected: Scale | None) -> Constants:
+        """Describe the meter; `expected` is the scale that was seen before."""
         verify = self._constants_are_remembered
         answers = await self._properties.get(_DESCRIPTION)
         get_map = answers.required(super_class.GET_MAP)
@@ -243,8 +285,7 @@ class SmartMeter:
             # What the map names may only have been too much at once.
             answers |= await self._properties.get(refused)
         if self._scale is None or verify:
-            scale = await self._properties.get([epc for epc in _SCALE if epc in get_map])
-            self._scale = _scale_of(scale, get_map)
+            self._scale = await self._read_scale(get_map, expected)
         version = answers.value(super_class.STANDARD_VERSION)
         constants = Constants(
             mac=self._session.network.mac if self._session.network else b"",
@@ -259,6 +300,7 @@ class SmartMeter:
         )
         if verify and constants.scale != (self.constants and self.constants.scale):
             _LOGGER.warning("The meter counts otherwise than it did: its energies begin anew")
+            self._plausibility.believed.clear()
         self.constants = constants
         self._constants_are_remembered = False
         self._properties.readable = get_map
@@ -344,27 +386,90 @@ class SmartMeter:
         read_at, clock = self._clock
         return (clock + timedelta(seconds=loop.time() - read_at)).astimezone(JST).replace(second=0, microsecond=0)
 
-    def _energy_kwh(self, answers: Answers, codec: PropertyCodec[int | None]) -> Decimal | None:
-        """Return a counter in kWh; `None` for no data, or with an entry in the errors of `answers`."""
-        counter = answers.value(codec)
+    @property
+    def _now_s(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _measured(
+        self, answers: Answers, epcs: Sequence[int], scale: Scale | None, asked_s: float, answered_s: float
+    ) -> Measured:
+        """Return the values of an answer; what is wrong with them becomes an entry in the errors of `answers`."""
+        counters: dict[int, Observation] = {}
+        for codec in _COUNTERS:
+            if codec.epc not in epcs or (counter := answers.value(codec)) is None:
+                continue
+            if scale is None:
+                answers.errors[codec.epc] = PropertyError(f"{codec}: its unit is not known")
+                continue
+            try:
+                scale.energy_kwh(counter)
+            except PropertyError as err:
+                answers.errors[codec.epc] = err
+            else:
+                counters[codec.epc] = Observation(counter, asked_s, answered_s)
+        return Measured(
+            power_w=answers.value(smart_meter.POWER) if smart_meter.POWER.epc in epcs else None,
+            currents=answers.value(smart_meter.CURRENTS) if smart_meter.CURRENTS.epc in epcs else None,
+            counters=counters,
+            simultaneous=self._properties.max_properties >= len(_INSTANT),
+        )
+
+    async def _ask_again(
+        self, first: Measured, doubts: Mapping[int, Doubt], scale: Scale | None, answers: Answers
+    ) -> Measured:
+        """Ask again for what is in doubt, and for a scale that was seen once; return what may be believed.
+
+        The errors of `answers` say what is not.
+        """
+        epcs = list(doubts)
         if self._scale is None:
-            answers.errors.setdefault(codec.epc, PropertyError(f"{codec}: its unit is not known"))
-            return None
+            epcs += _SCALE
+        asked_s = self._now_s
+        again = Answers({})
+        second = None
         try:
-            return self._scale.energy_kwh(counter)
-        except PropertyError as err:
-            answers.errors[codec.epc] = err
-            return None
+            again = await self._properties.get(epcs)
+        except BrouteError as err:
+            _LOGGER.debug("What is in doubt could not be asked for again: %s", err)
+        else:
+            if self._scale is None and scale == _scale_or_none(again):
+                self._scale = scale
+            second = self._measured(again, epcs, self._scale, asked_s, self._now_s)
+        settled, not_confirmed = self._plausibility.settle(first, second, doubts, self._scale)
+        answers.errors |= {epc: err for epc, err in again.errors.items() if epc in doubts}
+        for epc in not_confirmed:
+            answers.errors.setdefault(epc, ImplausibleValueError(f"EPC {epc:02X}: its value could not be confirmed"))
+        return settled
+
+    def _energy_kwh(self, measured: Measured, codec: PropertyCodec[int | None]) -> Decimal | None:
+        seen = measured.counters.get(codec.epc)
+        return self._scale.energy_kwh(seen.counter) if seen and self._scale else None
 
     async def _learn_scale(self, answers: Answers) -> Scale | None:
-        """Take the scale from the first reading; a coefficient that was refused may be absent, which the map proves."""
+        """Take the scale from the first reading; a coefficient that was refused may be absent, which the map proves.
+
+        In that case the meter has been described by this, which confirms the scale. Else it is to be confirmed.
+        """
         try:
             if not answers.has_data(smart_meter.COEFFICIENT.epc):
-                return (await self.describe()).scale
+                return (await self._describe(_scale_or_none(answers))).scale
             return _scale_of(answers, frozenset(_SCALE))
         except BrouteError as err:
             _LOGGER.debug("There is no energy yet: %s", err)
             return None
+
+    async def _read_scale(self, get_map: frozenset[int], expected: Scale | None) -> Scale:
+        """Read the scale: once if it is the expected one, else twice, since a spoilt digit would spoil all energies.
+
+        The coefficient is asked for whatever the map says: a digit of the map may be spoilt as well.
+        """
+        scale = _scale_of(await self._properties.get(_SCALE), get_map)
+        if scale == expected:
+            return scale
+        again = _scale_of(await self._properties.get(_SCALE), get_map)
+        if again not in {scale, expected}:
+            raise ImplausibleValueError("The meter gives its unit, digits and coefficient differently each time")
+        return again
 
     # What the session reports.
 
@@ -372,14 +477,29 @@ class SmartMeter:
         network = self._session.network
         is_new = state is SessionState.JOINED and self._state is not SessionState.RENEWING
         self._state = state
-        if is_new:
-            self.is_described = False
-        if is_new and self.constants and network and network.mac != self.constants.mac:
+        if not is_new or network is None:
+            return
+        self.is_described = False
+        if self._mac not in {None, network.mac}:
             _LOGGER.info("Another meter answers to this ID than before")
             self.constants = None
             self._constants_are_remembered = False
             self._scale = None
             self._properties = PropertyReader(self._session.conversation, _MANDATORY)
+            self._plausibility.forget()
+        self._mac = network.mac
+        remembered, self._remembered = self._remembered, None
+        if remembered and remembered.mac == network.mac:
+            self._remember(remembered)
+
+    def _remember(self, believed: BelievedCounters) -> None:
+        """Go on from the counters of an earlier run."""
+        seen_at = believed.seen_at
+        # Later than now: the machine was started anew since, and its clock with it.
+        then_s = -math.inf if seen_at is None or seen_at > self._now_s else seen_at
+        for codec, counter in zip(_COUNTERS, (believed.normal, believed.reverse), strict=True):
+            if counter is not None:
+                self._plausibility.believed[codec.epc] = Observation(counter, then_s, then_s)
 
     def _take_notification(self, frame: Frame) -> None:
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
@@ -390,7 +510,7 @@ class SmartMeter:
 
 def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:
     coefficient = 1
-    if smart_meter.COEFFICIENT.epc in get_map:
+    if smart_meter.COEFFICIENT.epc in get_map or answers.has_data(smart_meter.COEFFICIENT.epc):
         # Some meters without a coefficient say 0 (seen in the field): no counter is meant to be multiplied by it.
         coefficient = answers.required(smart_meter.COEFFICIENT) or 1
     return Scale(
@@ -398,3 +518,11 @@ def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:
         coefficient=coefficient,
         effective_digits=answers.required(smart_meter.EFFECTIVE_DIGITS),
     )
+
+
+def _scale_or_none(answers: Answers) -> Scale | None:
+    """Return the scale of an answer, without a coefficient if none is in it; `None` if it cannot be read."""
+    try:
+        return _scale_of(answers, frozenset())
+    except PropertyError:
+        return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from math import isfinite
 from typing import Any, Self
 
 from .echonet import smart_meter
@@ -94,11 +95,41 @@ class Constants:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BelievedCounters:
+    """The raw counters that a meter was last believed: they can be stored, and given back at the next start.
+
+    `mac`: the meter that counted them. `normal` and `reverse`: `None` where none was believed. `seen_at`: before which
+    request, the earlier of the two, on the event loop's clock, which other processes of this machine share until it is
+    started anew; `None` where nobody knows.
+    """
+
+    mac: bytes = field(repr=False)
+    normal: int | None
+    reverse: int | None
+    seen_at: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return it in types that JSON has."""
+        return {"mac": self.mac.hex(), "normal": self.normal, "reverse": self.reverse, "seen_at": self.seen_at}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
+        """Read what `as_dict` wrote; raise `KeyError`, `TypeError` or `ValueError` for anything else."""
+        normal, reverse, seen_at = data["normal"], data["reverse"], data["seen_at"]
+        for counter in (normal, reverse):
+            if counter is not None and not (isinstance(counter, int) and 0 <= counter <= smart_meter.MAX_COUNTER):
+                raise ValueError("A stored counter is none")
+        if seen_at is not None and not isfinite(seen_at):
+            raise ValueError("A stored time is none")
+        return cls(mac=bytes.fromhex(data["mac"]), normal=normal, reverse=reverse, seen_at=seen_at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """One answer of the meter.
+    """What the meter says now.
 
     Power in W and current in A, negative for export; energies in kWh, the meter's counters. `None` means that the
-    meter has no such value now, or that it could not be read: then `errors` says why, by EPC.
+    meter has no such value now, or that it could not be read or cannot be true: then `errors` says why, by EPC.
     """
 
     power_w: int | None

@@ -36,9 +36,11 @@ async def joined(**home_options: Any) -> AsyncIterator[tuple[SmartMeter, Simulat
             yield meter, home
 
 
-def last_answer(home: SimulatedHome) -> Answer:
-    """Return the meter's last answer to a request (a notification is none)."""
-    return next(answer for answer in reversed(home.meter.answers) if answer.esv not in {0x73, 0x74})
+def last_answer(home: SimulatedHome, epc: int = 0xE7) -> Answer:
+    """Return the meter's last answer with a property to a request (a notification is none)."""
+    return next(
+        answer for answer in reversed(home.meter.answers) if answer.esv not in {0x73, 0x74} and epc in answer.epcs
+    )
 
 
 def requests(home: SimulatedHome) -> list[tuple[int, ...]]:

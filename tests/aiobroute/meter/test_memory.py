@@ -6,7 +6,15 @@ from typing import Any
 
 import pytest
 
-from custom_components.broute.aiobroute import Constants, Dialect, MalformedMemoryError, Memory, Network, Scale
+from custom_components.broute.aiobroute import (
+    BelievedCounters,
+    Constants,
+    Dialect,
+    MalformedMemoryError,
+    Memory,
+    Network,
+    Scale,
+)
 from custom_components.broute.aiobroute.response_timer import RequestKind
 
 MEMORY = Memory(
@@ -24,6 +32,7 @@ MEMORY = Memory(
         set_map=frozenset({0xE5}),
         announcement_map=frozenset({0x80}),
     ),
+    believed=BelievedCounters(mac=bytes.fromhex("001D129012345678"), normal=65139, reverse=None, seen_at=16.5),
     slowest_s={RequestKind.SEVERAL: 1.25},
     left_at=17.5,
 )
@@ -53,6 +62,18 @@ DAMAGED: list[dict[str, Any]] = [
     {"dialect": "cobol"},
     {"constants": {"mac": ""}},
     {"constants": MEMORY.as_dict()["constants"] | {"unit_kwh": "much"}},
+    *(
+        {"believed": MEMORY.as_dict()["believed"] | wrong}
+        for wrong in (
+            {"mac": "zz"},
+            {"normal": -1},
+            {"normal": "65139"},
+            {"normal": 65139.0},
+            {"reverse": 100_000_000},
+            {"seen_at": "soon"},
+            {"seen_at": float("nan")},
+        )
+    ),
     {"slowest_s": {"every": 1.0}},
     {"slowest_s": {"one": -1.0}},
     {"slowest_s": {"one": float("nan")}},

@@ -203,6 +203,7 @@ async def test_a_notification_is_not_confirmed_while_nothing_may_be_sent() -> No
 async def test_a_meter_that_refused_many_properties_once_is_asked_for_as_many_again(over_limit: OverLimit) -> None:
     async with joined() as (meter, home):
         await meter.describe()
+        await meter.read()
         home.faults.property_limit = 1
         home.faults.over_limit = over_limit
         await meter.read()
