@@ -34,8 +34,8 @@ SPOILT_REPEATS = 3
 """How often a request is repeated because its answer seems to have come and could not be read."""
 SPOILT_WAIT_S = (0.5, 2.5)
 """So long the answer may still come after something that could not be read: at least, and at most."""
-SPOILT_SPACING_S = 2.0
-"""From the start of a request to its repetition because of a spoilt answer."""
+REPEAT_SPACING_S = 2.0
+"""From the start of a request to the next one, when that asks again for what was spoilt or is in doubt."""
 NOT_SENT_PAUSES_S = (2.0, 3.0, 5.0)
 """After EVENT 21 with 01, which says that the air was busy or that nobody acknowledged: the meter is not silent by that
 (protocol 5.2)."""
@@ -98,6 +98,7 @@ class Conversation:
         self._silent_attempts = SILENT_ATTEMPTS
         self._tid = randomness.randrange(0x10000)
         self._one_request = asyncio.Lock()
+        self._sent_at = 0.0
         self._next_send_at = 0.0
         self._pending: _Pending | None = None
         self._confirmations: set[asyncio.Task[None]] = set()
@@ -209,7 +210,7 @@ class Conversation:
                 return frame
             if pending.spoilt and spoilt_repeats:
                 self._statistics.spoilt += 1
-                self._next_send_at -= SPACING_S - SPOILT_SPACING_S
+                self.hurry()
                 spoilt_repeats -= 1
                 continue
             _LOGGER.debug("The meter did not answer a request of %d properties", len(pending.epcs))
@@ -220,6 +221,10 @@ class Conversation:
                 self._on_trouble(Trouble.METER_SILENT)
                 break
         raise MeterSilentError("The meter does not answer")
+
+    def hurry(self) -> None:
+        """Send the next request sooner than usual, because it asks again for what has not come through."""
+        self._next_send_at = min(self._next_send_at, self._sent_at + REPEAT_SPACING_S)
 
     async def _await_answer(self, pending: _Pending) -> Frame | None:
         """Wait for the answer; `None` when the time for it is over, or when it seems to have been spoilt."""
@@ -280,7 +285,8 @@ class Conversation:
             raise NotSentError("The module may not transmit now") from None
         if self._link is None or not self._joined:
             raise NotJoinedError("There is no session with the meter now")
-        self._next_send_at = loop.time() + SPACING_S
+        self._sent_at = loop.time()
+        self._next_send_at = self._sent_at + SPACING_S
         return self._link
 
     # What comes from the link.

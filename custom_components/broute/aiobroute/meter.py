@@ -427,6 +427,7 @@ class SmartMeter:
         asked_s = self._now_s
         again = Answers({})
         second = None
+        self._session.conversation.hurry()
         try:
             again = await self._properties.get(epcs)
         except BrouteError as err:

@@ -6,11 +6,12 @@
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from simulator import SimulatedHome
 from simulator.happenings import Happenings
 
-FAMILIES = {
+FAMILIES: dict[str, dict[str, Any]] = {
     "single stack": {"module": "BP35A1", "hexadecimal": False},
     "dual stack": {"module": "BP35C2", "hexadecimal": True},
     "J11": {"module": "BP35C0-J11"},

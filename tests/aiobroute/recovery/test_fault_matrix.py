@@ -13,12 +13,7 @@ from .watch import INTERVAL_S, Reader
 
 pytestmark = pytest.mark.looptime
 
-CASES = [
-    (family, scenario)
-    for scenario in SCENARIOS
-    for family in scenario.families
-    if family in ("single stack", "dual stack")
-]
+CASES = [(family, scenario) for scenario in SCENARIOS for family in scenario.families]
 
 
 def timers() -> set[asyncio.TimerHandle]:
