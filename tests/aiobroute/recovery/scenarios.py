@@ -70,16 +70,16 @@ class Scenario:
     families: tuple[str, ...] = tuple(FAMILIES)
 
 
-def _spoil(**switches: object) -> Callable[[Stage], object]:
+def _spoil(**switches: Any) -> Callable[[Stage], object]:
     """Return what spoils the next answer on the wire."""
     return lambda stage: stage.home.faults.set(struck=DATAGRAM[stage.family], **switches)
 
 
-def _set(**switches: object) -> Callable[[Stage], object]:
+def _set(**switches: Any) -> Callable[[Stage], object]:
     return lambda stage: stage.home.faults.set(**switches)
 
 
-def _set_for(seconds: float, **switches: object) -> Callable[[Stage], object]:
+def _set_for(seconds: float, **switches: Any) -> Callable[[Stage], object]:
     return lambda stage: stage.home.faults.set(seconds, **switches)
 
 
@@ -101,7 +101,7 @@ def _neighbours_and_lost(stage: Stage) -> None:
     stage.home.meter.pan.channel = 0x25
 
 
-def _renewal(**switches: object) -> Callable[[Stage], object]:
+def _renewal(**switches: Any) -> Callable[[Stage], object]:
     def strike(stage: Stage) -> None:
         stage.home.faults.set(**switches)
         stage.happen.session_renewed()
