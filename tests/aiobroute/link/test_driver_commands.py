@@ -119,7 +119,9 @@ REFUSALS = [
 @pytest.mark.parametrize(("line", "error"), REFUSALS, ids=[line for line, _ in REFUSALS])
 async def test_a_refusal_is_an_error_of_its_reason(line: str, error: type[CommandRefusedError]) -> None:
     peer = dual_stack()
-    peer.answers("SKSCAN", line)
+    # What is refused for its form may have been spoilt on the way and is asked again.
+    for _ in range(1 if error is ExecutionFailedError else 2):
+        peer.answers("SKSCAN", line)
     peer.answers("SKSCAN", OK, NO_METER)
     async with identified(peer) as link:
         with pytest.raises(CommandRefusedError) as raised:
@@ -142,14 +144,16 @@ async def test_a_module_that_refuses_its_preparation_is_told(refused: str) -> No
 
 
 @pytest.mark.parametrize("silent", ["SKRESET", "SKSETPWD"])
-async def test_a_module_that_does_not_answer_is_told_after_the_time_for_a_command(silent: str) -> None:
+async def test_a_module_that_does_not_answer_a_command_twice_is_told(silent: str) -> None:
     peer = dual_stack()
     async with identified(peer) as link:
         peer.answers(silent)
         began = now()
+        peer.commands.clear()
         with pytest.raises(ModuleSilentError, match=silent):
             await link.prepare(CREDENTIALS)
-        assert now() - began == pytest.approx(COMMAND_TIMEOUT_S, abs=0.1)
+        assert now() - began == pytest.approx(2 * COMMAND_TIMEOUT_S, abs=0.1)
+        assert peer.names[-3:] == [silent, "SKVER", silent]
 
 
 async def test_credentials_are_never_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -212,6 +216,7 @@ async def test_a_module_in_doubt_is_asked_something_that_cannot_be_mistaken() ->
     peer = dual_stack()
     async with identified(peer) as link:
         peer.answers("SKRESET")
+        peer.answers("SKRESET")
         peer.answers("SKRESET", OK)
         with pytest.raises(ModuleSilentError):
             await link.prepare(CREDENTIALS)
@@ -233,7 +238,7 @@ async def test_a_module_that_stays_silent_is_told_each_time() -> None:
             began = now()
             with pytest.raises(ModuleSilentError):
                 await link.prepare(CREDENTIALS)
-            assert now() - began == pytest.approx(COMMAND_TIMEOUT_S, abs=0.1)
+            assert now() - began == pytest.approx(2 * COMMAND_TIMEOUT_S, abs=0.1)
 
 
 async def test_an_ok_with_a_value_is_not_the_answer_to_a_command_of_the_stack() -> None:

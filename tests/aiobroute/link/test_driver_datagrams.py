@@ -2,14 +2,9 @@
 
 import pytest
 
-from custom_components.broute.aiobroute.exceptions import (
-    ExecutionFailedError,
-    NotSentError,
-)
+from custom_components.broute.aiobroute.exceptions import BrouteError, NotJoinedError, NotSentError
 from custom_components.broute.aiobroute.link.base import LinkEvent
-from custom_components.broute.aiobroute.link.skstack.driver import (
-    SENT_TIMEOUT_S,
-)
+from custom_components.broute.aiobroute.link.skstack.driver import SENT_TIMEOUT_S
 
 from .dialogue import CREDENTIALS, NOT_SENT, POWER, REQUEST, SEARCHED, SENT, datagram, event, seconds
 from .peer import NETWORK, OK, Heard, Piece, dual_stack, identified, joined, turn
@@ -92,7 +87,7 @@ async def test_a_transmission_whose_end_is_reported_twice_has_ended_as_it_did_fi
 async def test_a_result_that_was_cut_is_no_success(cut: str) -> None:
     peer = dual_stack()
     async with joined(peer) as link:
-        peer.answers("SKSENDTO", OK, cut, 4.0, NOT_SENT)
+        peer.answers("SKSENDTO", OK, cut, 2.5, NOT_SENT)
         with pytest.raises(NotSentError):
             await link.send(REQUEST)
 
@@ -104,12 +99,31 @@ async def test_a_transmission_without_a_result_is_left_to_the_meters_answer() ->
         assert await seconds(link.send(REQUEST)) == pytest.approx(SENT_TIMEOUT_S, abs=0.1)
 
 
-async def test_a_transmission_that_the_module_refuses_is_an_error_of_its_reason() -> None:
+@pytest.mark.parametrize(
+    ("refusal", "error"),
+    [
+        ("FAIL ER10", NotJoinedError),
+        ("FAIL ER05", NotSentError),
+        ("FAIL ER06", NotSentError),
+        ("FAIL ER09", NotSentError),
+        ("FAIL", NotSentError),
+    ],
+)
+async def test_a_transmission_that_the_module_refuses_is_not_tried_again(
+    refusal: str, error: type[BrouteError]
+) -> None:
+    """ER10: there is no session (protocol 3.6). Anything else was spoilt on the way, data included."""
     peer = dual_stack()
     async with joined(peer) as link:
-        peer.answers("SKSENDTO", "FAIL ER10")
-        with pytest.raises(ExecutionFailedError):
+        peer.answers("SKSENDTO", refusal)
+        peer.answers("SKSENDTO", SENT, OK)
+        with pytest.raises(error):
             await link.send(REQUEST)
+        assert peer.names == ["SKSENDTO"]
+        # The data may have been taken for commands, each with a refusal of its own.
+        peer.say("FAIL ER04")
+        await link.send(REQUEST)
+        assert peer.names == ["SKSENDTO", "SKVER", "SKSENDTO"]
 
 
 async def test_nothing_is_sent_before_a_join() -> None:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from custom_components.broute.aiobroute.link.base import Network
+from custom_components.broute.aiobroute.link.base import Drop, Network
 from custom_components.broute.aiobroute.link.skstack.codec import (
     MAX_LINE,
     MAX_PAYLOAD,
@@ -163,7 +163,7 @@ def test_a_line_may_be_long_and_no_longer(bytewise: bool) -> None:
     assert decode(b"x" * MAX_LINE + b"\r\nOK\r\n", bytewise=bytewise) == [Line("x" * MAX_LINE), Ok()]
     for surplus in (1, 2, 5000):
         stream = b"x" * (MAX_LINE + surplus) + b"\r\nOK\r\n"
-        assert decode(stream, bytewise=bytewise) == [Garbled("a line that is too long"), Ok()]
+        assert decode(stream, bytewise=bytewise) == [Garbled("a line that is too long", Drop.OVERLONG), Ok()]
 
 
 def test_a_datagram_behind_noise_without_end_is_the_same_however_its_bytes_come() -> None:
@@ -173,7 +173,7 @@ def test_a_datagram_behind_noise_without_end_is_the_same_however_its_bytes_come(
 
 def test_what_is_too_long_is_not_kept() -> None:
     decoder = Decoder()
-    assert list(decoder.feed(b"x" * 100_000)) == [Garbled("a line that is too long")]
+    assert list(decoder.feed(b"x" * 100_000)) == [Garbled("a line that is too long", Drop.OVERLONG)]
     assert decoder.pending == 0
     for _ in range(100):
         assert list(decoder.feed(b"y" * 1000)) == []
@@ -202,6 +202,34 @@ def test_a_decoder_that_was_reset_begins_a_line() -> None:
         decoder.reset()
         assert decoder.pending == 0
         assert list(decoder.feed(b"OK\r\n")) == [Ok()]
+
+
+def test_a_decoder_that_gives_a_line_up_tells_what_was_lost_and_begins_the_next() -> None:
+    decoder = Decoder()
+    assert decoder.give_up() is None
+    for unfinished in (b"half a line", b"ERXUDP FE80", header(0x20), header(0x20) + b"00", b"EVENT 25 FE80::1 0"):
+        assert not list(decoder.feed(unfinished))
+        assert decoder.unfinished
+        assert decoder.give_up() == Garbled("a line without an end")
+        assert (decoder.pending, decoder.unfinished) == (0, False)
+        assert list(decoder.feed(b"OK\r\n")) == [Ok()]
+
+
+def test_what_was_told_to_be_lost_is_not_told_again_when_it_is_given_up() -> None:
+    decoder = Decoder()
+    decoder.hex_payload = True
+    assert [type(event) for event in decoder.feed(header(2) + b"1081FF")] == [Garbled]
+    assert decoder.unfinished
+    assert decoder.give_up() is None
+    # It is not dropped with what was behind the other.
+    assert list(decoder.feed(b"OK\r\n")) == [Ok()]
+
+
+def test_a_line_that_is_given_up_takes_no_description_with_it() -> None:
+    decoder = Decoder()
+    list(decoder.feed(block(ROWS) + b"EVE"))
+    decoder.give_up()
+    assert list(decoder.feed(b"EVENT 22\r\n")) == [PanDescription(NETWORK), Event(0x22)]
 
 
 def test_a_reset_keeps_what_is_known_of_the_payloads() -> None:
@@ -242,7 +270,7 @@ def test_a_datagram_that_says_it_is_longer_than_any_is_dropped(hex_payload: bool
     for size in (MAX_PAYLOAD + 1, 0xFFFF):
         stream = header(size) + b"00" * 10 + b"\r\nOK\r\n"
         events = decode(stream, hex_payload=hex_payload)
-        assert events == [Garbled("a datagram that is too long"), Ok()]
+        assert events == [Garbled("a datagram that is too long", Drop.OVERLONG), Ok()]
 
 
 def test_hex_is_read_in_either_case_and_addresses_are_given_in_one() -> None:

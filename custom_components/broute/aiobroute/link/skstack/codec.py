@@ -145,11 +145,22 @@ class Decoder:
         """How many bytes wait for more."""
         return len(self._buffer)
 
-    def reset(self) -> None:
-        """Forget what is unfinished: the next byte begins a line."""
+    @property
+    def unfinished(self) -> bool:
+        """Whether a line has begun whose end did not come yet."""
+        return bool(self._buffer) or self._header is not None or self._skipping
+
+    def give_up(self) -> Garbled | None:
+        """Wait no longer for the end of a line: the next byte begins one. Return what was lost, unless it was told."""
+        lost = Garbled("a line without an end") if self.unfinished and not self._skipping else None
         self._buffer.clear()
         self._header = None
         self._skipping = False
+        return lost
+
+    def reset(self) -> None:
+        """Forget everything that is unfinished: a line, and a description over several lines."""
+        self.give_up()
         self._pan = None
 
     def feed(self, data: bytes) -> Iterator[SkEvent]:

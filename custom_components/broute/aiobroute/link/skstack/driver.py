@@ -6,6 +6,7 @@ Above: the session. Below: the console, which asks and answers one command at a 
 import asyncio
 from dataclasses import dataclass, field
 import logging
+import re
 
 from ...credentials import Credentials
 from ...echonet.frame import PORT as ECHONET_PORT
@@ -30,8 +31,11 @@ from .console import Console, Report
 
 _LOGGER = logging.getLogger(__name__)
 
+INFORMATION_ATTEMPTS = 2
 SENT_TIMEOUT_S = 4.0
 """From SKSENDTO's OK to the EVENT 21 that tells its end, with an address resolution in between."""
+MAX_NETWORKS = 256
+"""What is kept of one scan: only meters with our pairing ID answer it, one as a rule."""
 SCAN_SLACK_S = 5.0
 """What a scan may take beyond the formula (protocol 3.4; up to 0.7 s were measured)."""
 JOIN_TIMEOUT_S = 65.0
@@ -44,11 +48,19 @@ LEAVE_TIMEOUT_S = 3.0
 _SENT = 0x00
 _NOT_SENT = 0x01
 
+_EVENT_NEIGHBOUR_FOUND = 0x02
+_EVENT_BEACON = 0x20
 _EVENT_UDP_SENT = 0x21
 _EVENT_SCAN_DONE = 0x22
+_EVENT_JOIN_FAILED = 0x24
+_EVENT_JOINED = 0x25
+_EVENTS_OF_SCAN = frozenset({_EVENT_BEACON, _EVENT_SCAN_DONE})
+_EVENTS_OF_JOIN = frozenset({_EVENT_NEIGHBOUR_FOUND, _EVENT_UDP_SENT, _EVENT_JOIN_FAILED, _EVENT_JOINED})
+_EVENTS_OF_LEAVE = frozenset({0x27, 0x28})
+_EVENTS_OF_SEND = frozenset({_EVENT_UDP_SENT})
 _EVENTS = {
-    0x24: LinkEvent.JOIN_FAILED,
-    0x25: LinkEvent.JOINED,
+    _EVENT_JOIN_FAILED: LinkEvent.JOIN_FAILED,
+    _EVENT_JOINED: LinkEvent.JOINED,
     0x26: LinkEvent.ENDED_BY_METER,
     0x27: LinkEvent.ENDED,
     0x28: LinkEvent.ENDED,
@@ -57,8 +69,18 @@ _EVENTS = {
     0x33: LinkEvent.DUTY_LIMIT_LIFTED,
 }
 
-EINFO_FIELDS = 5
-_SINGLE_STACK_ADDR16 = "FFFE"
+_EINFO = re.compile(
+    r"[0-9A-F:]{39} [0-9A-F]{16} (?P<channel>[0-9A-F]{2}) (?P<pan_id>[0-9A-F]{4}) (?:(?P<addr16>[0-9A-F]{4})|[0-9A-F])"
+)
+"""IPADDR, ADDR64, CHANNEL, PANID; then ADDR16 (single stack) or SIDE (dual stack)."""
+
+
+@dataclass(slots=True)
+class _Progress:
+    """Whether one of the events came by which a command shows that it is carried out."""
+
+    events: frozenset[int]
+    is_seen: bool = False
 
 
 @dataclass(slots=True)
@@ -75,10 +97,12 @@ class SkStackLink:
     """
 
     def __init__(self, port: Port) -> None:
-        self._console = Console(port, self._take, self._drop, self._lost)
+        self._console = Console(port, self._take, self._drop, self._was_reset, self._lost)
         self._listener: LinkListener | None = None
         self._module: Module | None = None
         self._meter: Network | None = None
+        self._has_no_key = False
+        self._progress: _Progress | None = None
         self._turns = Turns()
         self._scan: _Scan | None = None
         self._sent: asyncio.Future[int] | None = None
@@ -107,13 +131,18 @@ class SkStackLink:
         """
         self._console.begin()
         try:
-            version = await self._console.version(wait_s)
-        except ModuleSilentError:
-            return False
-        try:
-            self._module = await self._describe(version)
-        except ModuleError as err:
-            raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module") from err
+            try:
+                version = await self._console.version(wait_s)
+            except ModuleSilentError:
+                return False
+            try:
+                self._module = await self._describe(version)
+            except ModuleError as err:
+                raise NotAModuleError("What is behind this port does not answer as a Wi-SUN module") from err
+        finally:
+            if self._module is None:
+                # Nobody closes a link that was not identified: its port is asked for another family.
+                self._console.give_up_line()
         return True
 
     def listen(self, listener: LinkListener) -> None:
@@ -161,22 +190,24 @@ class SkStackLink:
             application = None
         information = await self._information()
         return Module(
-            dialect=Dialect.SINGLE_STACK if information[-1] == _SINGLE_STACK_ADDR16 else Dialect.DUAL_STACK,
+            dialect=Dialect.SINGLE_STACK if information["addr16"] else Dialect.DUAL_STACK,
             version=version,
             application_version=application,
             hex_payload=await self._console.payload_form(),
         )
 
-    async def _information(self) -> list[str]:
-        """Return the fields of EINFO: IPADDR, ADDR64, CHANNEL, PANID, and ADDR16 or SIDE."""
-        information = (await self._console.command(commands.INFORMATION, data_prefix="EINFO ") or "").split()
-        if len(information) != EINFO_FIELDS:
-            raise NotAModuleError("The module does not say what it is")
-        return information
+    async def _information(self) -> re.Match[str]:
+        # The dialect depends on it: what was spoilt on the wire is asked for again.
+        for _ in range(INFORMATION_ATTEMPTS):
+            information = await self._console.command(commands.INFORMATION, data_prefix="EINFO ")
+            if match := _EINFO.fullmatch(information or ""):
+                return match
+        raise NotAModuleError("The module does not say what it is")
 
     async def _prepare(self, credentials: Credentials) -> None:
         self._meter = None
         await self._console.command(commands.RESET)
+        self._has_no_key = True
         await self._console.command(commands.ECHO_OFF)
         await self._report_signal_strength()
         await self._console.command(commands.set_password(credentials))
@@ -184,8 +215,8 @@ class SkStackLink:
 
     async def _take_up(self, network: Network) -> bool:
         # A reset sets both back, so where they differ there is no session with this meter.
-        _, _, channel, pan_id, _ = await self._information()
-        if (channel, pan_id) != (f"{network.channel:02X}", f"{network.pan_id:04X}"):
+        information = await self._information()
+        if information.group("channel", "pan_id") != (f"{network.channel:02X}", f"{network.pan_id:04X}"):
             return False
         await self._report_signal_strength()
         self._meter = network
@@ -199,11 +230,13 @@ class SkStackLink:
     async def _scan_all(self, duration: int) -> list[Network]:
         scan = self._scan = _Scan(_future())
         try:
-            await self._console.command(commands.active_scan(self.module.dialect, duration))
+            await self._begin(commands.active_scan(self.module.dialect, duration), _EVENTS_OF_SCAN)
             async with asyncio.timeout(commands.scan_time_s(duration) + SCAN_SLACK_S):
                 await scan.done
         except TimeoutError:
-            raise ModuleSilentError("The module did not finish its scan") from None
+            # Where something was heard, only the report of the end was lost.
+            if not scan.networks:
+                raise ModuleSilentError("The module did not finish its scan") from None
         finally:
             self._scan = None
         return scan.networks
@@ -216,7 +249,7 @@ class SkStackLink:
         loop = asyncio.get_running_loop()
         began_at = loop.time()
         try:
-            await self._console.command(commands.join(commands.link_local_address(network.mac)))
+            await self._begin(commands.join(commands.link_local_address(network.mac)), _EVENTS_OF_JOIN)
             async with asyncio.timeout(JOIN_TIMEOUT_S):
                 event = await change
         except TimeoutError:
@@ -234,42 +267,46 @@ class SkStackLink:
             raise NotSentError("There is no meter to send to")
         address = commands.link_local_address(self._meter.mac)
         sent = self._sent = _future()
+        progress = self._progress = _Progress(_EVENTS_OF_SEND)
         try:
-            await self._hand_over(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload), sent)
-            async with asyncio.timeout(SENT_TIMEOUT_S):
-                result = await sent
-        except TimeoutError:
+            await self._hand_over(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload), progress)
+            await asyncio.wait((sent,), timeout=SENT_TIMEOUT_S)
+        finally:
+            self._sent = self._progress = None
+        if not sent.done():
             # The report may have been lost on the wire; whether the meter got it shows in its answer.
             _LOGGER.debug("The module did not report the end of a transmission")
-            return
-        finally:
-            self._sent = None
-        if result == _NOT_SENT:
+        elif sent.result() == _NOT_SENT:
             raise NotSentError("The module could not put the datagram on the air")
 
-    async def _hand_over(self, command: bytes, sent: asyncio.Future[int]) -> None:
+    async def _hand_over(self, command: bytes, progress: _Progress) -> None:
         try:
-            await self._console.send(command)
+            await self._console.send(command, lambda: progress.is_seen)
         except ExecutionFailedError:
             raise NotJoinedError("The module has no session with the meter") from None
         except CommandRefusedError:
             raise NotSentError("The module did not understand what to send") from None
-        except ModuleSilentError:
-            if not sent.done():
-                raise
 
     async def _leave(self) -> None:
         change = self._await_events(LinkEvent.ENDED)
         try:
-            await self._console.command(commands.TERMINATE)
+            await self._begin(commands.TERMINATE, _EVENTS_OF_LEAVE)
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await change
         except ExecutionFailedError:
-            pass  # there was no session
+            pass  # there was no session, or it was ended by the first of two attempts
         except TimeoutError:
             _LOGGER.debug("The module did not report the end of the session")
         finally:
             self._session_change = None
+
+    async def _begin(self, command: bytes, events: frozenset[int]) -> None:
+        """Give a command that goes on behind its OK; any of the events shows that it does, should the OK be lost."""
+        progress = self._progress = _Progress(events)
+        try:
+            await self._console.command(command, has_begun=lambda: progress.is_seen)
+        finally:
+            self._progress = None
 
     def _await_events(self, *events: LinkEvent) -> asyncio.Future[LinkEvent]:
         self._awaited_events = events
@@ -283,13 +320,14 @@ class SkStackLink:
             case Event(number, parameter):
                 self._take_event(number, parameter)
             case PanDescription(network):
-                if self._scan:
-                    self._scan.networks.append(network)
+                self._take_network(network)
             case UdpReceived():
                 self._take_datagram(report)
 
     def _take_event(self, number: int, parameter: int | None) -> None:
         _LOGGER.debug("← EVENT %02X%s", number, "" if parameter is None else f" {parameter:02X}")
+        if self._progress and number in self._progress.events:
+            self._progress.is_seen = True
         if number == _EVENT_UDP_SENT:
             # 02: the module looks for the address first, sends by itself, and reports again.
             if self._sent and parameter in (_SENT, _NOT_SENT):
@@ -298,9 +336,19 @@ class SkStackLink:
             if self._scan:
                 settle(self._scan.done, None)
         elif event := _EVENTS.get(number):
+            if event is LinkEvent.JOINED:
+                self._has_no_key = False
             if self._session_change and event in self._awaited_events:
                 settle(self._session_change, event)
             self._tell(event)
+
+    def _take_network(self, network: Network) -> None:
+        if not self._scan:
+            return
+        if len(self._scan.networks) < MAX_NETWORKS:
+            self._scan.networks.append(network)
+        else:
+            self._drop(Drop.OVERLONG)
 
     def _take_datagram(self, received: UdpReceived) -> None:
         ports = {received.remote_port, received.local_port}
@@ -311,7 +359,11 @@ class SkStackLink:
         mac = bytes.fromhex(received.mac)
         if len(mac) != 8 or received.sender != commands.link_local_address(mac):
             self._drop(Drop.STRANGER)
-        elif self._listener:
+            return
+        if self._has_no_key and received.secured and self._is_joining(mac):
+            _LOGGER.debug("The meter speaks encrypted: the report that it was joined was lost")
+            self._take_event(_EVENT_JOINED, None)
+        if self._listener:
             self._listener.on_datagram(
                 Datagram(
                     mac=mac,
@@ -323,6 +375,14 @@ class SkStackLink:
                 )
             )
 
+    def _is_joining(self, mac: bytes) -> bool:
+        return (
+            self._session_change is not None
+            and LinkEvent.JOINED in self._awaited_events
+            and self._meter is not None
+            and self._meter.mac == mac
+        )
+
     def _tell(self, event: LinkEvent) -> None:
         if self._listener:
             self._listener.on_event(event)
@@ -330,6 +390,10 @@ class SkStackLink:
     def _drop(self, drop: Drop) -> None:
         if self._listener:
             self._listener.on_drop(drop)
+
+    def _was_reset(self) -> None:
+        _LOGGER.debug("The echo is on again: the module was reset")
+        self._tell(LinkEvent.RESET)
 
     def _lost(self) -> None:
         lost = PortError("The port was lost")
