@@ -69,13 +69,15 @@ class PeerTransport(asyncio.Transport):
 class Peer:
     """The module: `commands` are those that it got, whole and in order.
 
-    A command without an answer of its own is answered with OK.
+    A command without an answer of its own is answered with OK. `echo`: whether commands come back. `loses`: how many
+    bytes of the next thing that is written to it are lost at its end.
     """
 
     def __init__(self, *, echo: bool = False, opens_after_s: float = 0.0, stuck: bool = False) -> None:
         self.commands: list[bytes] = []
         self.transport: PeerTransport | None = None
-        self._echo = echo
+        self.echo = echo
+        self.loses = 0
         self._opens_after_s = opens_after_s
         self._stuck = stuck
         self._answers: dict[str, deque[tuple[Piece, ...]]] = {}
@@ -141,7 +143,8 @@ class Peer:
         self._to_come.clear()
 
     def _take(self, data: bytes) -> None:
-        self._received += data
+        self._received += data[: len(data) - self.loses]
+        self.loses = 0
         while command := self._next_command():
             self.commands.append(command)
             self._answer(command)
@@ -165,12 +168,12 @@ class Peer:
     def _answer(self, command: bytes) -> None:
         line = command.decode("ascii", "replace")
         starts = [start for start in self._answers if line.startswith(start)]
-        if not line.strip():
+        if not line.strip():  # ends whatever was unfinished, and is no command
             return
         if command.startswith(J11_REQUEST):
             self.say("FAIL ER04")
             return
-        echo = re.sub(rb"(SKSENDTO (?:\S+ ){5,6}).*", rb"\1\r\n", command, flags=re.DOTALL) if self._echo else b""
+        echo = re.sub(rb"(SKSENDTO (?:\S+ ){5,6}).*", rb"\1\r\n", command, flags=re.DOTALL) if self.echo else b""
         if not starts:
             self.say(echo, OK)
             return
