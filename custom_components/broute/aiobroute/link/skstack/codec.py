@@ -163,6 +163,10 @@ class Decoder:
         self.give_up()
         self._pan = None
 
+    def finish_description(self) -> Iterator[SkEvent]:
+        """Yield a description that is open: it has no end of its own, and nothing follows that would close it."""
+        yield from self._finish_pan()
+
     def feed(self, data: bytes) -> Iterator[SkEvent]:
         """Take bytes as they came, and yield what they complete."""
         self._buffer += data

@@ -188,10 +188,9 @@ class Console:
         except ModuleSilentError, CommandRefusedError:
             if has_begun():
                 return None
-        # The line may have been cut in two, and the other half be refused, too: after a refusal there is doubt as well.
-        self._in_doubt = True
         self.begin()
         try:
+            # After a refusal, too: the line may have been cut in two, and the other half be refused as well.
             await self.version()
             if has_begun():
                 return None
@@ -261,6 +260,11 @@ class Console:
         return ok
 
     # What comes from the module.
+
+    def finish_description(self) -> None:
+        """Take a description of a network as complete, though the line did not come by which it ends."""
+        for event in self._decoder.finish_description():
+            self._take(event)
 
     def _receive(self, data: bytes) -> None:
         was_read = False

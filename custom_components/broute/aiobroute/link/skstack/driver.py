@@ -235,6 +235,7 @@ class SkStackLink:
                 await scan.done
         except TimeoutError:
             # Where something was heard, only the report of the end was lost.
+            self._console.finish_description()
             if not scan.networks:
                 raise ModuleSilentError("The module did not finish its scan") from None
         finally:
