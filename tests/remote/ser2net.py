@@ -60,18 +60,21 @@ connection: &module
 
     async def kill(self) -> None:
         """End the server without a chance to say goodbye."""
-        if self._process:
+        if self._process and self._process.exit_code is None:
             os.kill(self._process.pid, signal.SIGKILL)
             await self._process.wait()
 
     async def __aenter__(self) -> Self:
         """Start the server."""
-        await self.start()
+        try:
+            await self.start()
+        except BaseException:
+            await self.kill()
+            raise
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         """End the server."""
-        if self._process and self._process.exit_code is None:
-            await self.kill()
+        await self.kill()
