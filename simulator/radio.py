@@ -146,6 +146,7 @@ class Radio:
         session: the session, `None` without.
         neighbours: addresses that need no resolution.
         transmitted_ms: time on the air since the last reset.
+        send_s: range of the time from the last byte of a command to the acknowledgement of the air, s.
     """
 
     def __init__(self, air: Air, mac: bytes, firmware: Firmware, profile: Profile = SKSTACK) -> None:
@@ -160,6 +161,7 @@ class Radio:
         self._scan = Timers(air.clock)
         self._sends = Timers(air.clock)
         self._duty_limited = False
+        self.send_s = SEND_S
         air.radios.append(self)
         self.reset()
 
@@ -249,7 +251,7 @@ class Radio:
         destination = datagram.destination
         peer = self.session.address if destination == ALL_NODES and self.session is not None else destination
         pan = self._air.find(self, peer)
-        send_s = self._random.uniform(*SEND_S)
+        send_s = self._random.uniform(*self.send_s)
         if self._duty_limited or self.scanning:
             self._sends.after(NEIGHBOUR_S, done, Result.BARRED)
         elif self._air.faults.strikes("failed_sends"):
@@ -289,7 +291,7 @@ class Radio:
     def ping(self, address: bytes) -> None:
         """Send an echo request; an answer is reported."""
         if self._air.find(self, address) is not None and not self._duty_limited:
-            self._sends.after(2 * self._random.uniform(*SEND_S), self._firmware.echo_answered, address)
+            self._sends.after(2 * self._random.uniform(*self.send_s), self._firmware.echo_answered, address)
 
     def _drop_session(self) -> None:
         self._pana.cancel()

@@ -330,8 +330,8 @@ def test_the_integration_does_not_open_ports() -> None:
 
 
 BESIDES: Mapping[str, set[str]] = {
-    "custom_components": {"simulator", "tests", "development"},
-    "simulator": {"custom_components", "homeassistant", "serialx", "tests", "development"},
+    "custom_components": {"simulator", "tests", "development", "benchmarks"},
+    "simulator": {"custom_components", "homeassistant", "serialx", "tests", "development", "benchmarks"},
 }
 
 
@@ -348,7 +348,7 @@ def test_the_client_and_its_simulator_share_no_line(folder: str) -> None:
 
 
 def test_no_file_is_named_after_nothing_in_particular() -> None:
-    for folder in ("custom_components", "simulator"):
+    for folder in ("benchmarks", "custom_components", "simulator"):
         for file in sources(TOP / folder):
             assert file.stem not in {"utils", "util", "helpers", "helper", "manager", "common", "misc"}, file
 

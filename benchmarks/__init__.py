@@ -1,0 +1,1 @@
+"""What the client and the integration cost, in figures: `script/benchmark --help`, and `docs/performance.md`."""
