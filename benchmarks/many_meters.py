@@ -36,6 +36,9 @@ SETTLE_S = 40.0
 STOP_LIMIT_S = 10.0
 PER_METER_LIMIT = 1.5
 """So many times what a meter costs among fewer may it cost among the most."""
+READ_SHARE = 0.75
+"""So many of the readings that the interval promises must be there, or the figures are those of something else: a pause
+begins when a reading has ended, and the time that is watched cuts one off."""
 
 # What comes with every Home Assistant and takes part whenever a state changes; no more log than usual, and none about
 # libraries that have no part in a meter.
@@ -105,7 +108,9 @@ async def _measure(folder: Path, meters: int, interval_s: int, window_s: float) 
             end_s = time.monotonic()
             memory_b = own_memory_b(home_assistant.process.pid)
             # A meter that is lost or refused would make the figures those of something else.
-            _say("\n".join(line for line in home_assistant.complaints() if SAMPLER not in line))
+            for complaint in home_assistant.complaints():
+                if SAMPLER not in complaint:
+                    _say(complaint)
     finally:
         await homes.stop(STOP_LIMIT_S)
     noted = (json.loads(line) for line in notes.read_text(encoding="utf-8").splitlines())
@@ -226,7 +231,7 @@ HEAD = (
 
 
 def goals(runs: list[Run], without: Run) -> list[Goal]:
-    """Return, for each interval, whether a meter costs the same among the most as among the next fewer."""
+    """Return, for each interval, whether the most meters were read, each at the cost of one among the next fewer."""
     found: list[Goal] = []
     for interval_s in sorted({run.interval_s for run in runs}, reverse=True):
         of_interval = sorted((run for run in runs if run.interval_s == interval_s), key=lambda run: run.meters)
@@ -236,6 +241,9 @@ def goals(runs: list[Run], without: Run) -> list[Goal]:
         name = f"processor's time a meter, every {interval_s} s: {most.meters} meters to {fewer.meters}"
         value = most.cpu_ms_per_min(without) / fewer.cpu_ms_per_min(without)
         found.append(Goal(name, value, PER_METER_LIMIT, unit="×"))
+        wanted = READ_SHARE * 60 / interval_s
+        name = f"readings a minute of each of {most.meters} meters, every {interval_s} s"
+        found.append(Goal(name, most.readings_per_min, wanted, at_least=True))
     return found
 
 

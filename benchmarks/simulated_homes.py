@@ -12,7 +12,7 @@ import signal
 import sys
 from typing import TextIO
 
-from simulator import PASSWORD, SimulatedHome
+from simulator import PASSWORD, HouseLoad, SimulatedHome
 from simulator.meter import ANSWER_S
 from simulator.radio import JOIN_S, SEND_S
 from simulator.serve import PtyPort
@@ -59,10 +59,13 @@ async def _serve(options: argparse.Namespace, notes: TextIO | None) -> None:
         if notes is not None:
             notes.write(note.to_json() + "\n")
 
+    # One for all: a curve is worked out when it is first asked for, which would keep all homes waiting.
+    load = HouseLoad(seed=0)
     with ExitStack() as stack:
         ready: list[dict[str, str]] = []
         for count in range(options.homes):
-            home = stack.enter_context(SimulatedHome(id=route_b_id(count), seed=count))
+            home = stack.enter_context(SimulatedHome(id=route_b_id(count), seed=count, load=load))
+            home.truth()
             if options.fixed_times:
                 fix_times(home)
             line = home.module.uart if notes is None else WatchedLine(home.module.uart, write)

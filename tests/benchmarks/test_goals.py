@@ -1,5 +1,6 @@
 """What the two benchmarks make of what was measured, and their command lines. Nothing is measured here."""
 
+from dataclasses import replace
 from pathlib import Path
 import subprocess
 import sys
@@ -97,8 +98,15 @@ def test_a_meter_among_many_may_cost_little_more_than_among_few(cpu_share: float
     without = run(0, 0.01)
     # The first run is left out: among so few, the difference is that of two starts.
     runs = [run(1, 0.5), run(10, 0.02), run(100, cpu_share), run(100, 0.9, interval_s=10)]
-    (goal,) = many_meters.goals(runs, without)
-    assert goal.met is met
+    per_meter, read = many_meters.goals(runs, without)
+    assert (per_meter.met, read.met) == (met, True)
+
+
+@pytest.mark.parametrize(("readings_per_min", "met"), [(1.4, False), (1.5, True)])
+def test_figures_of_meters_that_are_not_read_do_not_count(readings_per_min: float, met: bool) -> None:
+    runs = [run(10, 0.02), replace(run(100, 0.11), readings_per_min=readings_per_min)]
+    per_meter, read = many_meters.goals(runs, run(0, 0.01))
+    assert (per_meter.met, read.met) == (True, met)
 
 
 @pytest.mark.parametrize(
