@@ -87,7 +87,8 @@ class Session:
     def warm_start_ratio(self) -> float:
         """Return the warm start as a multiple of what the simulated radio needs: its join, and one Get."""
         warm = self.found["warm"]
-        radio_s = sum(exchange.duration_s for exchange in self.during(warm) if exchange.what in {JOIN, GET})
+        exchanged = self.during(warm)
+        radio_s = sum(next(done.duration_s for done in exchanged if done.what == what) for what in (JOIN, GET))
         return _duration_s(warm) / radio_s
 
 

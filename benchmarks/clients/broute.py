@@ -78,6 +78,8 @@ async def session(options: argparse.Namespace) -> dict[str, Any]:
     cold, _ = await first_reading(meter)
     added_b = settled_memory_b() - before_b
     await meter.describe()
+    # A counter that is read for the first time is asked for twice.
+    await meter.read()
 
     polls: list[dict[str, float]] = []
     idle_cpu_s = 0.0

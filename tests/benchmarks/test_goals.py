@@ -27,7 +27,7 @@ def session(*, requests: int = 1, added_s: float = 0.001, cpu_s: float = 0.001, 
         "idle_cpu_s_per_min": idle_s,
         "added_b": 1_000_000,
     }
-    warm = [Exchange(JOIN, 200.5, 206.5), Exchange(GET, 207.0, 208.5)]
+    warm = [Exchange(JOIN, 200.5, 206.5), Exchange(GET, 206.5, 208.0), Exchange(GET, 208.0, 208.9)]
     # One that is on its way while the poll ends is not the poll's.
     return Session(found, (*gets, Exchange(GET, 100.5, 150.0), *warm))
 
