@@ -11,7 +11,7 @@ from simulator import SimulatedHome
 from .scenarios import ANSWER_S, FAMILIES, JOIN_S, SCENARIOS, Scenario, Stage
 from .watch import INTERVAL_S, Reader
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 CASES = [(family, scenario) for scenario in SCENARIOS for family in scenario.families]
 

@@ -5,7 +5,7 @@ import pytest
 from .scenarios import FAMILIES
 from .soak import soak
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 HOURS = 6
 
