@@ -11,7 +11,7 @@ import random
 
 from .exceptions import BrouteError, CredentialsRefusedError, ModuleError, NotAModuleError, PortBusyError, PortError
 
-PORT_PAUSES_S = (1.0, 2.0)
+PORT_PAUSE_S = 1.0
 """The port is gone, or no module answers behind it: nobody is disturbed by looking again, least of all the meter."""
 PORT_BUSY_PAUSE_S = 5.0
 REFUSAL_PAUSES_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
@@ -57,7 +57,7 @@ class Recovery:
         self._random = randomness
         self._attempts = 0
         self._refusals = 0
-        self._absences = 0
+        self._module_failed = False
 
     def demand(self, footing: Footing) -> None:
         """Let the next attempt begin with no less than this."""
@@ -89,14 +89,13 @@ class Recovery:
                 self.demand(Footing.REOPEN)
                 if isinstance(failure, PortBusyError):
                     return PORT_BUSY_PAUSE_S
-                self._absences += 1
-                return _nth(PORT_PAUSES_S, self._absences)
+                return PORT_PAUSE_S
             case ModuleError():
                 # A module that fails twice in a row needs more than a reset.
-                self.demand(Footing.REOPEN if self._absences else Footing.RESET)
-                self._absences += 1
-                return _nth(PORT_PAUSES_S, self._absences)
-        self._absences = 0
+                self.demand(Footing.REOPEN if self._module_failed else Footing.RESET)
+                self._module_failed = True
+                return PORT_PAUSE_S
+        self._module_failed = False
         if isinstance(failure, CredentialsRefusedError) or not knows_network:
             self._refusals += 1
             return _nth(REFUSAL_PAUSES_S, self._refusals)

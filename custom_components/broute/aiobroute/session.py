@@ -57,6 +57,7 @@ SILENCE_LIMIT_S = 300.0
 """After so long without a word of the meter it is asked for its operation status."""
 DOUBT_S = 20.0
 """So often it is asked once it has left something unanswered: nobody else may ask in that time."""
+CLOCK_RESOLUTION_S = 0.001
 PATIENCE = (1, 4, 16, 64)
 """How many times more silence is borne in a session that replaces one which the meter had fallen silent in: when a new
 session does not help, more of them do not help more."""
@@ -517,9 +518,10 @@ class Session:
         asked_at = loop.time()
         while True:
             limit_s = DOUBT_S if self.conversation.unanswered else SILENCE_LIMIT_S
-            due_at = max(asked_at, self.conversation.heard_at) + limit_s
-            if due_at > loop.time():
-                await asyncio.sleep(min(due_at - loop.time(), DOUBT_S))
+            remaining_s = max(asked_at, self.conversation.heard_at) + limit_s - loop.time()
+            # The clock's resolution may leave a rest too small to pass.
+            if remaining_s > CLOCK_RESOLUTION_S:
+                await asyncio.sleep(min(remaining_s, DOUBT_S))
                 continue
             try:
                 await self._ask_operation_status()

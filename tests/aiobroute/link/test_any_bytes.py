@@ -160,7 +160,7 @@ def test_a_datagram_is_read_as_it_was_written_and_forges_nothing(binary: bool, t
 POWER = bytes.fromhex("1081000102880105FF017201E704000001F4")
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("binary", [False, True], ids=["hex", "binary"])
 async def test_a_byte_that_is_lost_anywhere_neither_stops_the_driver_nor_alters_a_datagram(binary: bool) -> None:
     peer = dual_stack(b"OK 00\r" if binary else b"OK 01\r")
@@ -176,7 +176,7 @@ async def test_a_byte_that_is_lost_anywhere_neither_stops_the_driver_nor_alters_
             assert set(heard.payloads) == {POWER}, f"byte {lost}"
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("binary", [False, True], ids=["hex", "binary"])
 async def test_a_byte_that_is_changed_anywhere_does_not_stop_the_driver(binary: bool) -> None:
     peer = dual_stack(b"OK 00\r" if binary else b"OK 01\r")

@@ -27,7 +27,7 @@ LIMIT_S = 5.0
 """What the README promises."""
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_module_as_in_02_is_single_stack_and_writes_hex() -> None:
     async with identified(single_stack()) as link:
         assert link.module == Module(
@@ -36,7 +36,7 @@ async def test_a_module_as_in_02_is_single_stack_and_writes_hex() -> None:
         assert link.is_open
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("side", ["0", "1"])
 async def test_a_module_whose_information_ends_with_a_side_is_dual_stack(side: str) -> None:
     peer = dual_stack()
@@ -47,7 +47,7 @@ async def test_a_module_whose_information_ends_with_a_side_is_dual_stack(side: s
         )
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize(
     ("answer", "hex_payload"),
     [
@@ -66,7 +66,7 @@ async def test_ropt_tells_the_form_of_the_payloads(answer: bytes, hex_payload: b
         assert link.module.hex_payload is hex_payload
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize(
     ("payload_form", "written", "payloads"),
     [
@@ -90,7 +90,7 @@ async def test_datagrams_are_read_in_the_form_that_was_told(
         assert heard.payloads == payloads
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("make", [single_stack, dual_stack])
 async def test_a_module_whose_echo_is_on_is_identified(make: Callable[..., Peer]) -> None:
     peer = make(echo=True)
@@ -98,7 +98,7 @@ async def test_a_module_whose_echo_is_on_is_identified(make: Callable[..., Peer]
         assert link.module.version in {"1.2.10", "1.5.2"}
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_identifying_writes_nothing_but_questions_and_the_echo_register() -> None:
     """What is refused may have been spoilt on the way, and is asked again behind a question that cannot be mistaken."""
     again = [b"\r\n", b"SKVER\r\n"]
@@ -113,7 +113,7 @@ async def test_identifying_writes_nothing_but_questions_and_the_echo_register() 
     assert peer.commands == [*begin, *again, b"SKAPPVER\r\n", b"SKINFO\r\n", b"ROPT\r"]
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_what_an_earlier_program_left_unfinished_is_ended_before_the_first_question() -> None:
     """The line end completes the junk to a refused line, and the refusal is not the answer to SKVER."""
     peer = dual_stack()
@@ -127,7 +127,7 @@ async def test_what_an_earlier_program_left_unfinished_is_ended_before_the_first
         assert link.module.version == "1.5.2"
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_module_that_misses_the_first_question_is_asked_again() -> None:
     peer = dual_stack()
     peer.answers_anew("SKVER")
@@ -137,7 +137,7 @@ async def test_a_module_that_misses_the_first_question_is_asked_again() -> None:
     assert peer.names[:2] == ["SKVER", "SKVER"]
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_half_a_line_left_in_the_wire_does_not_spoil_the_second_question() -> None:
     peer = dual_stack()
     peer.answers_anew("SKVER", b"ERXUDP FE80:00")
@@ -146,7 +146,7 @@ async def test_half_a_line_left_in_the_wire_does_not_spoil_the_second_question()
         assert link.module.version == "1.5.2"
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_events_of_an_old_session_do_not_disturb() -> None:
     peer = dual_stack()
     event = f"EVENT 25 {METER_ADDRESS} 0"
@@ -157,7 +157,7 @@ async def test_events_of_an_old_session_do_not_disturb() -> None:
         assert link.module.dialect is Dialect.DUAL_STACK
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_an_ok_without_the_version_is_not_the_answer_to_the_version() -> None:
     peer = dual_stack()
     peer.answers_anew("SKVER", OK, 0.2, "EVER 1.5.2", OK)
@@ -168,7 +168,7 @@ async def test_an_ok_without_the_version_is_not_the_answer_to_the_version() -> N
 # Which family it is.
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("first", [None, *Dialect])
 async def test_a_j11_module_is_found_whatever_is_asked_first(first: Dialect | None) -> None:
     peer = J11Peer()
@@ -184,7 +184,7 @@ async def test_a_j11_module_is_found_whatever_is_asked_first(first: Dialect | No
         await link.close()
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("echo", [False, True])
 @pytest.mark.parametrize("make", [single_stack, dual_stack])
 @pytest.mark.parametrize("first", [None, *Dialect])
@@ -206,7 +206,7 @@ async def test_an_skstack_module_is_found_whatever_is_asked_first(
         await link.close()
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("first", [None, Dialect.J11])
 @pytest.mark.parametrize("module", ["J11", "SKSTACK"])
 async def test_a_module_that_takes_a_second_is_found_in_time(module: str, first: Dialect | None) -> None:
@@ -224,7 +224,7 @@ async def test_a_module_that_takes_a_second_is_found_in_time(module: str, first:
     peer.silence()
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -251,7 +251,7 @@ async def test_a_j11_module_that_does_not_answer_well_at_first_is_asked_again(an
 # What is no module.
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize(
     "answer",
     [
@@ -286,7 +286,7 @@ async def test_a_port_without_a_module_is_told_in_time(answer: tuple[Piece, ...]
     peer.silence()
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_talks_without_end_is_told_in_time() -> None:
     peer = Peer()
     peer.answers("", *(piece for second in range(60) for piece in (0.1, f"sensor {second}")))
@@ -296,7 +296,7 @@ async def test_a_port_that_talks_without_end_is_told_in_time() -> None:
     peer.silence()
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("command", ["SKSREG", "SKAPPVER", "SKINFO", "ROPT"])
 async def test_a_module_that_falls_silent_while_it_is_identified_is_none(command: str) -> None:
     peer = dual_stack()
@@ -306,7 +306,7 @@ async def test_a_module_that_falls_silent_while_it_is_identified_is_none(command
     assert now() <= LIMIT_S
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("command", ["SKSREG", "SKINFO"])
 async def test_a_module_that_refuses_what_every_module_knows_is_none(command: str) -> None:
     peer = dual_stack()
@@ -315,7 +315,7 @@ async def test_a_module_that_refuses_what_every_module_knows_is_none(command: st
         await identify(peer.open, URL)
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_module_that_does_not_say_what_it_is_is_none() -> None:
     peer = dual_stack()
     peer.answers_anew("SKINFO", "EINFO ", OK)
@@ -323,7 +323,7 @@ async def test_a_module_that_does_not_say_what_it_is_is_none() -> None:
         await identify(peer.open, URL)
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_nothing_survives_a_port_that_opens_late_and_is_silent() -> None:
     peer = Peer(opens_after_s=LIMIT_S - 0.5)
     peer.answers("")
@@ -334,7 +334,7 @@ async def test_nothing_survives_a_port_that_opens_late_and_is_silent() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_nothing_survives_a_cancelled_identification() -> None:
     peer = Peer()
     peer.answers("")
@@ -349,7 +349,7 @@ async def test_nothing_survives_a_cancelled_identification() -> None:
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize("after_s", [0.0, 0.5])
 async def test_a_port_that_is_lost_while_it_is_identified_is_told_at_once(after_s: float) -> None:
     peer = Peer()
@@ -363,7 +363,7 @@ async def test_a_port_that_is_lost_while_it_is_identified_is_told_at_once(after_
     assert now() == after_s
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_is_lost_as_soon_as_it_is_open_is_told_at_once() -> None:
     class Unplugged(Peer):
         """A module that is pulled out in the moment in which its port opens."""
@@ -382,14 +382,14 @@ async def test_a_port_that_is_lost_as_soon_as_it_is_open_is_told_at_once() -> No
 # Ports.
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_does_not_open_is_told_in_time() -> None:
     with pytest.raises(PortError):
         await identify(Peer(opens_after_s=3600.0).open, URL)
     assert now() <= LIMIT_S
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize(
     ("cause", "error"),
     [
@@ -467,7 +467,7 @@ async def test_a_path_that_is_not_there_is_a_missing_port() -> None:
         await Port.open(open_with_serialx, "/dev/no-such-port")
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_does_not_tell_its_end_is_aborted() -> None:
     peer = Peer(stuck=True)
     port = await Port.open(peer.open, URL)
@@ -478,7 +478,7 @@ async def test_a_port_that_does_not_tell_its_end_is_aborted() -> None:
     assert peer.transport.was_aborted
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_ends_in_order_is_not_aborted() -> None:
     peer = Peer()
     port = await Port.open(peer.open, URL)
@@ -490,7 +490,7 @@ async def test_a_port_that_ends_in_order_is_not_aborted() -> None:
     assert not peer.transport.was_aborted
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_is_closing_takes_nothing_more() -> None:
     peer = Peer(stuck=True)
     port = await Port.open(peer.open, URL)
@@ -503,7 +503,7 @@ async def test_a_port_that_is_closing_takes_nothing_more() -> None:
     await closing
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_nobody_uses_yet_drops_what_comes() -> None:
     peer = Peer()
     port = await Port.open(peer.open, URL)
@@ -514,7 +514,7 @@ async def test_a_port_that_nobody_uses_yet_drops_what_comes() -> None:
     assert not port.is_open
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_was_lost_takes_nothing_more() -> None:
     peer = Peer()
     port = await Port.open(peer.open, URL)
@@ -529,7 +529,7 @@ async def test_a_port_that_was_lost_takes_nothing_more() -> None:
     assert not peer.commands
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_closed_port_tells_neither_bytes_nor_its_end() -> None:
     peer = Peer()
     port = await Port.open(peer.open, URL)

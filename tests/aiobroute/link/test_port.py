@@ -21,7 +21,7 @@ class NotLoadedError(Exception):
     """What a program may raise in which a serial port is something else than for us."""
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 @pytest.mark.parametrize(
     ("scheme", "cause", "error", "message"),
     [
@@ -58,7 +58,7 @@ async def test_what_an_opener_raises_is_an_error_of_the_port(
     assert HOST not in str(raised.value)
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_opening_can_be_cancelled() -> None:
     task = asyncio.create_task(Port.open(Peer(opens_after_s=60.0).open, URL))
     await turn()
@@ -79,7 +79,7 @@ class BrokenTransport(PeerTransport):
         self.lose(None)
 
 
-@pytest.mark.looptime
+@pytest.mark.looptime(noop_cycles=0)
 async def test_a_port_that_breaks_when_it_is_written_to_is_lost() -> None:
     async def opener(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
         return BrokenTransport(protocol_factory(), Peer().say, stuck=False)

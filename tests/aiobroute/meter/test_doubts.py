@@ -31,7 +31,7 @@ from simulator.home import START
 
 from .stage import client, joined, last_answer, requests
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 POLL = (0xE7, 0xE8, 0xE0, 0xE3)
 SCALE = (0xD7, 0xE1, 0xD3)

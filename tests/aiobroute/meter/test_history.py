@@ -10,7 +10,7 @@ from simulator import JST, NORMAL_ONLY, ConstantLoad, Registers
 
 from .stage import joined
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 
 @pytest.mark.parametrize("days_back", [0, 1, 11, 44])

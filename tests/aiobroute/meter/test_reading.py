@@ -24,7 +24,7 @@ from simulator import (
 
 from .stage import client, joined, last_answer, requests
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 
 def assert_true(reading: Reading, truth: Truth) -> None:

@@ -26,7 +26,7 @@ from simulator.skstack.products import PRODUCTS
 
 from .stage import CREDENTIALS, client, joined, last_answer
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 SCANS_S = sum(scan_time_s(duration) for duration in (5, 6, 7))
 

@@ -35,6 +35,8 @@ SILENT_S = 60.0
 """From the end of the meter's silence, and from a session that was lost without a word."""
 PORT_S = 10.0
 """From the return of the port."""
+TOLD_LATE_S = 20.0
+"""A J11 module may take 7 s for a transmission (protocol 4.5): only then it is silent."""
 MUTE_S = 15.0
 """From the end of the module's silence."""
 SEARCH_S = 60.0
@@ -124,8 +126,8 @@ SCENARIOS = (
     Scenario("noise before the answer", _spoil(noise_lines=deque([b"\x00\xff\x13q" * 9])), SPOILT_S),
     Scenario("each byte comes alone", _set(byte_by_byte=True), ANSWERED_AT_ONCE_S),
     Scenario("bytes come in one piece, 300 ms late", _set(gathered_s=0.3), ANSWERED_AT_ONCE_S + 1),
-    Scenario("half of a command is lost", _set(host_writes_cut=1), TOLD_S),
-    Scenario("a byte of a command is lost", _set(host_bytes_lost=1), TOLD_S),
+    Scenario("half of a command is lost", _set(host_writes_cut=1), TOLD_LATE_S),
+    Scenario("a byte of a command is lost", _set(host_bytes_lost=1), TOLD_LATE_S),
     Scenario("a flood of NULs for 20 s", lambda stage: stage.happen.babble(b"\x00", 20), TOLD_S, lasts_s=20),
     Scenario("a line without end for 20 s", lambda stage: stage.happen.babble(b"x", 20), TOLD_S, lasts_s=20),
     Scenario("every line is lost for 30 s", _set_for(30, lines_lost=10**6), MUTE_S, lasts_s=30),
@@ -133,12 +135,12 @@ SCENARIOS = (
     Scenario(
         "a command is not taken",
         lambda stage: stage.home.faults.set(commands_ignored={_send(stage): 1}),
-        TOLD_S,
+        TOLD_LATE_S,
     ),
     Scenario(
         "a command is carried out and not confirmed",
         lambda stage: stage.home.faults.set(confirmations_lost={_send(stage): 1}),
-        TOLD_S,
+        TOLD_LATE_S,
     ),
     *(Scenario(f"FAIL ER{code:02d} to SKSENDTO", _refuse(code), TOLD_S, families=SKSTACK) for code in (4, 5, 6, 9, 10)),
     *(Scenario(f"result {code:02X} to 0008", _refuse(code), TOLD_S, families=("J11",)) for code in (0x10, 0x0B, 0xF1)),
@@ -184,7 +186,7 @@ SCENARIOS = (
     Scenario("the session expires", lambda s: s.happen.session_expired(), TOLD_S),
     Scenario("another program ends the session", lambda s: s.happen.session_ended_by_module(), TOLD_S + 10),
     Scenario("a renewal", _renewal(), TOLD_S),
-    Scenario("a renewal takes 40 s", _renewal(late_renewals=deque([40.0])), TOLD_S, lasts_s=40),
+    Scenario("a renewal takes 40 s", _renewal(late_renewals=deque([40.0])), SILENT_S, lasts_s=40),
     Scenario("a renewal is refused", _renewal(refused_renewals=1), TOLD_S),
     Scenario("the meter moved beside a louder stranger", _neighbours_and_lost, SEARCH_S + 2 * TOLD_S),
 )

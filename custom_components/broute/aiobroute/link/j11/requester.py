@@ -94,7 +94,7 @@ class Requester:
         self._on_lost = on_lost
         self._decoder = Decoder()
         self._pending: _Pending | None = None
-        self._received_at = asyncio.get_running_loop().time()
+        self._frame_deadline: asyncio.TimerHandle | None = None
         port.receive = self._receive
         port.lost = self._lost
 
@@ -105,6 +105,7 @@ class Requester:
 
     async def close(self) -> None:
         """Close the port."""
+        self._forget_frame_deadline()
         await self._port.close()
 
     def order(self, request: Request) -> None:
@@ -158,14 +159,23 @@ class Requester:
             fail(self._pending.answer, err)
 
     def _receive(self, data: bytes) -> None:
-        now = asyncio.get_running_loop().time()
-        if self._decoder.pending and now - self._received_at >= FRAME_GAP_S:
-            self._decoder.give_up()
-            _LOGGER.debug("Dropped from the module: a frame without its end")
-            self._on_drop(Drop.GARBLED)
-        self._received_at = now
+        self._forget_frame_deadline()
         for event in self._decoder.feed(data):
             self._take(event)
+        if self._decoder.pending:
+            self._frame_deadline = asyncio.get_running_loop().call_later(FRAME_GAP_S, self._give_up_frame)
+
+    def _give_up_frame(self) -> None:
+        """Wait no longer for the end of a frame: it was lost, and what comes next is another one."""
+        self._frame_deadline = None
+        self._decoder.give_up()
+        _LOGGER.debug("Dropped from the module: a frame without its end")
+        self._on_drop(Drop.GARBLED)
+
+    def _forget_frame_deadline(self) -> None:
+        if self._frame_deadline:
+            self._frame_deadline.cancel()
+            self._frame_deadline = None
 
     def _take(self, event: J11Event) -> None:
         match event:
@@ -197,6 +207,7 @@ class Requester:
             self._on_drop(Drop.UNEXPECTED)
 
     def _lost(self) -> None:
+        self._forget_frame_deadline()
         self.break_off(PortError("The port was lost"))
         self._on_lost()
 
