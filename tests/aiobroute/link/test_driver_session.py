@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from custom_components.broute.aiobroute.exceptions import (
+    BrouteError,
     CredentialsRefusedError,
     ExecutionFailedError,
     InvalidArgumentError,
@@ -103,13 +104,18 @@ async def test_an_end_that_is_reported_twice_is_one_end(command: str, end: str, 
         assert await seconds(verb(link)) == pytest.approx(0, abs=0.01)
 
 
-async def test_a_failed_authentication_is_a_refusal() -> None:
+@pytest.mark.parametrize(("after_s", "error"), [(3.0, CredentialsRefusedError), (42.0, MeterSilentError)])
+async def test_a_failed_authentication_is_a_refusal_unless_nobody_answered(
+    after_s: float, error: type[BrouteError]
+) -> None:
+    """The module repeats itself for about 40 s before it tells that (protocol 3.5)."""
     peer = dual_stack()
-    peer.answers("SKJOIN", OK, SEARCHED, event(0x02), 42.0, event(0x24))
+    peer.answers("SKJOIN", OK, SEARCHED, event(0x02), after_s, event(0x24))
     async with identified(peer) as link:
         heard = Heard(link)
-        with pytest.raises(CredentialsRefusedError):
+        with pytest.raises(error):
             await link.join(NETWORK)
+        assert now() == pytest.approx(after_s, abs=0.01)
         assert heard.events == [LinkEvent.JOIN_FAILED]
 
 
