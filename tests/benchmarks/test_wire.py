@@ -11,7 +11,7 @@ from custom_components.broute.aiobroute import Credentials, SmartMeter
 from simulator import ID, PASSWORD, SimulatedHome
 from simulator.ports import MemoryTransport
 
-pytestmark = pytest.mark.looptime
+pytestmark = pytest.mark.looptime(noop_cycles=0)
 
 
 async def test_the_commands_of_a_client_are_paired_with_their_ends() -> None:

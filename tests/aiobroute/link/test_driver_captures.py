@@ -12,7 +12,7 @@ from .peer import NETWORK, OK, Heard, Peer, Piece, dual_stack, identified, singl
 from .wire import METER_MAC, OWN_ADDRESS, capture, command_bytes, from_host, module_lines
 
 # A coroutine that is never awaited is a warning only.
-pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("error")]
+pytestmark = [pytest.mark.looptime(noop_cycles=0), pytest.mark.filterwarnings("error")]
 
 
 def follow(peer: Peer, number: int, *commands_: str) -> None:

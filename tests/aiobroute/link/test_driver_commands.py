@@ -22,7 +22,7 @@ from .peer import NETWORK, OK, Heard, Peer, dual_stack, identified, joined, now,
 from .wire import METER_ADDRESS
 
 # A coroutine that is never awaited is a warning only.
-pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("error")]
+pytestmark = [pytest.mark.looptime(noop_cycles=0), pytest.mark.filterwarnings("error")]
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from .peer import NETWORK, OK, Heard, Piece, dual_stack, identified, joined, tur
 from .wire import METER_ADDRESS, METER_MAC
 
 # A coroutine that is never awaited is a warning only.
-pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("error")]
+pytestmark = [pytest.mark.looptime(noop_cycles=0), pytest.mark.filterwarnings("error")]
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from .peer import OK, Heard, Peer, Piece, dual_stack, identified, now, turn
 from .wire import CRLF, METER_ADDRESS
 
 # A coroutine that is never awaited is a warning only.
-pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("error")]
+pytestmark = [pytest.mark.looptime(noop_cycles=0), pytest.mark.filterwarnings("error")]
 
 PAYLOAD = bytes.fromhex(POWER)
 

@@ -21,7 +21,7 @@ from .peer import NETWORK, OK, URL, Heard, Piece, dual_stack, identified, joined
 from .wire import METER_ADDRESS, METER_MAC, OWN_ADDRESS
 
 # A coroutine that is never awaited is a warning only.
-pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("error")]
+pytestmark = [pytest.mark.looptime(noop_cycles=0), pytest.mark.filterwarnings("error")]
 
 STRANGER = {"sender": "FE80:0000:0000:0000:021D:1290:0000:0001", "mac": "001D129000000001"}
 

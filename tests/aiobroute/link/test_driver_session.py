@@ -26,7 +26,7 @@ from .peer import NETWORK, OK, Heard, Piece, dual_stack, identified, joined, now
 from .wire import METER_MAC, OWN_ADDRESS
 
 # A coroutine that is never awaited is a warning only.
-pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("error")]
+pytestmark = [pytest.mark.looptime(noop_cycles=0), pytest.mark.filterwarnings("error")]
 
 
 async def test_all_networks_that_answer_a_scan_are_given() -> None:

@@ -71,7 +71,7 @@ from .module import (
 )
 
 # A coroutine that is never awaited is a warning only.
-pytestmark = [pytest.mark.looptime, pytest.mark.filterwarnings("error")]
+pytestmark = [pytest.mark.looptime(noop_cycles=0), pytest.mark.filterwarnings("error")]
 
 STRANGER = bytes.fromhex("0050C2FFFE000001")
 
