@@ -71,6 +71,7 @@ ARROWS: dict[str, set[str]] = {
     "properties": {"conversation", "exceptions", "echonet.frame", "echonet.smart_meter", "echonet.values"},
     "readings": {"exceptions", "echonet.smart_meter"},
     "memory": {"exceptions", "link.base", "readings", "response_timer"},
+    "memory_file": {"credentials", "exceptions", "memory"},
     "plausibility": {"readings", "echonet.smart_meter"},
     "meter": {
         *("credentials", "exceptions", "memory", "plausibility", "properties", "reactions", "readings"),
@@ -84,7 +85,7 @@ ARROWS: dict[str, set[str]] = {
         "statistics",
     },
     "cli": {
-        *("credentials", "exceptions", "meter", "reactions", "readings", "session"),
+        *("credentials", "exceptions", "memory", "memory_file", "meter", "reactions", "readings", "session"),
         *("echonet.smart_meter", "echonet.super_class", "echonet.values"),
         *("link.base", "link.identify", "link.port"),
     },
@@ -189,8 +190,8 @@ def test_a_module_imports_the_layers_below_it_and_no_others(module: str) -> None
 def test_the_table_itself_keeps_the_layers() -> None:
     """So that nobody mends a failure of the test above by an arrow that must never be."""
     upper = {
-        *("", "__main__", "cli", "conversation", "memory", "meter", "plausibility", "properties", "reactions"),
-        *("readings", "recovery", "session", "statistics"),
+        *("", "__main__", "cli", "conversation", "memory", "memory_file", "meter", "plausibility", "properties"),
+        *("reactions", "readings", "recovery", "session", "statistics"),
     }
     for module, below in ARROWS.items():
         layer = module.split(".")[0]

@@ -4,14 +4,16 @@ from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import HomeAssistant
 
 from .coordinator import BrouteConfigEntry, BrouteCoordinator
+from .store import MemoryStore, async_forget
 
 PLATFORMS = [Platform.SENSOR]
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> bool:
-    """Open the port; finding, joining and reading the meter is left to the background."""
-    coordinator = BrouteCoordinator(hass, entry)
-    await coordinator.async_start()
+    """Leave everything that takes time to the background: the port, the meter, its first reading."""
+    store = await MemoryStore.async_of(hass, entry.entry_id, entry.data)
+    coordinator = BrouteCoordinator(hass, entry, store, await store.async_load())
+    coordinator.async_start()
     entry.runtime_data = coordinator
     # Entries are not unloaded when Home Assistant stops.
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, coordinator.async_stop))
@@ -22,3 +24,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> bo
 async def async_unload_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> bool:
     """Remove the entities; the coordinator shuts itself down."""
     return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
+    """Forget the meter."""
+    await async_forget(hass, entry.entry_id)

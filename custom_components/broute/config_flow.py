@@ -2,7 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, override
+from urllib.parse import urlsplit
 
 from homeassistant.components import usb
 from homeassistant.config_entries import ConfigFlow, ConfigFlowResult, OptionsFlowWithReload
@@ -90,7 +92,23 @@ _PROGRESS: Final = {
     SessionState.AUTHENTICATING: "authenticating",
     SessionState.JOINED: "reading",
 }
-_REASONS_AT_DEVICE: Final = frozenset({"port_missing", "port_busy", "cannot_open_port", "not_a_module"})
+_REASONS_AT_DEVICE: Final = frozenset({"port_missing", "port_busy", "port_shared", "cannot_open_port", "not_a_module"})
+_SCHEMES_OF_SERVERS: Final = frozenset({"socket", "tcp", "rfc2217"})
+"""Of URLs in which host and port say it all."""
+
+
+def _is_among(device: str, others: list[str]) -> bool:
+    """Tell whether a port is one of the others, whatever names they go by; blocks."""
+    return _what_is_at(device) in map(_what_is_at, others)
+
+
+def _what_is_at(device: str) -> str:
+    """Return one name for all the names of a port: a device file may have several, and a server serves one client."""
+    if device.startswith("/"):
+        return str(Path(device).resolve())
+    url = urlsplit(device)
+    # Elsewhere the rest of the URL tells which port it is.
+    return url.netloc.casefold() if url.scheme.casefold() in _SCHEMES_OF_SERVERS else device
 
 
 class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
@@ -179,7 +197,8 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         await self.async_set_unique_id(unique_id, raise_on_progress=False)
         self._abort_if_unique_id_configured()
         device = await self._stable_path(typed[CONF_DEVICE])
-        if any(entry.data[CONF_DEVICE] == device and not entry.disabled_by for entry in self._async_current_entries()):
+        in_use = [entry.data[CONF_DEVICE] for entry in self._async_current_entries() if not entry.disabled_by]
+        if await self.hass.async_add_executor_job(_is_among, device, in_use):
             self._errors[CONF_DEVICE] = "port_in_use"
         self._data = {
             CONF_DEVICE: device,

@@ -4,6 +4,7 @@ Above: the entities. Below: `aiobroute.SmartMeter`, which finds the meter, joins
 """
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final, override
@@ -11,7 +12,6 @@ from typing import Final, override
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD, CONF_SCAN_INTERVAL
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util.hass_dict import HassKey
@@ -21,22 +21,31 @@ from .aiobroute import (
     Constants,
     Credentials,
     CredentialsRefusedError,
+    Memory,
     MeterNotFoundError,
+    MeterSilentError,
     ModuleError,
     NotAModuleError,
+    NotJoinedError,
     NotSentError,
     PortBusyError,
     PortError,
     PortMissingError,
+    PortSharedError,
+    PropertyError,
     Reading,
     SessionState,
     SmartMeter,
 )
 from .const import CONF_METER, DEFAULT_SCAN_INTERVAL_S, DOMAIN, LOGGER
 from .manufacturers import MANUFACTURERS
+from .store import MemoryStore
 
 MODEL: Final = "Low-voltage smart electric energy meter"
 DEVICE_TRANSLATION_KEY: Final = "smart_meter"
+
+GRACE_S = 60.0
+"""A reading that is so late is missed: until then a loss is nobody's business, and after that no old value is shown."""
 
 DESCRIBE_RETRY_S = 300.0
 """After a failed attempt to learn what the meter is; its readings do not wait for that."""
@@ -44,14 +53,21 @@ DESCRIBE_RETRY_S = 300.0
 _REASONS: Final[tuple[tuple[type[BrouteError], str], ...]] = (
     (PortMissingError, "port_missing"),
     (PortBusyError, "port_busy"),
+    (PortSharedError, "port_shared"),
     (PortError, "cannot_open_port"),
     (NotAModuleError, "not_a_module"),
     (MeterNotFoundError, "meter_not_found"),
     (CredentialsRefusedError, "credentials_refused"),
-    (NotSentError, "no_answer"),
+    (MeterSilentError, "no_answer"),
+    (NotJoinedError, "session_lost"),
+    (NotSentError, "not_sent"),
     (ModuleError, "module_error"),
+    (PropertyError, "unreadable_answer"),
 )
 """The first that fits is the reason: a key of the translations, below `exceptions` and below `config.error`."""
+
+NO_READING: Final = "no_reading"
+"""The reason while nothing has failed yet, but takes too long."""
 
 type BrouteConfigEntry = ConfigEntry[BrouteCoordinator]
 
@@ -87,39 +103,49 @@ def _take_over(hass: HomeAssistant, unique_id: str | None) -> JoinedMeter | None
 
 
 class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
-    """Reads the meter as long as it is joined. `data` is `None` before the first reading."""
+    """Reads the meter as long as it is joined. `data` is `None` before the first reading.
+
+    A loss that is over within `GRACE_S` is no failure: the last reading stays, and the log stays empty.
+    """
 
     config_entry: BrouteConfigEntry
 
-    def __init__(self, hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
-        """Take over what the config flow has joined, or prepare to join."""
+    def __init__(
+        self, hass: HomeAssistant, entry: BrouteConfigEntry, store: MemoryStore, memory: Memory | None
+    ) -> None:
+        """Take over what the config flow has joined, or prepare to join with what is remembered."""
         super().__init__(hass, LOGGER, config_entry=entry, name=entry.title, always_update=False)
         self.token: str = entry.data[CONF_METER]
         self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL_S))
-        self._told: set[str] = set()
-        """The reasons in the log since the meter was last read."""
-        self._first_steps: asyncio.Task[None] | None = None
+        self._store = store
+        self._has_session = False
+        self._joined = asyncio.Event()
+        """Set by each new session until it is taken notice of."""
+        self._grace: asyncio.TimerHandle | None = None
+        """Runs while a reading is due."""
+        self.is_overdue = False
+        """Whether a reading has been due for longer than `GRACE_S`."""
+        self._poll_failure: BrouteError | None = None
+        """Why the meter was not read when it was last asked."""
         if joined := _take_over(hass, entry.unique_id):
             self.meter = joined.meter
             self.data = joined.reading
         else:
             self.meter = SmartMeter(
-                entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD])
+                entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD]), memory=memory
             )
-
-    async def async_start(self) -> None:
-        """Open the port; the meter is found, joined and read in the background.
-
-        Raises:
-            ConfigEntryNotReady: the port cannot be opened, or there is no Wi-SUN module behind it.
-        """
-        if self.meter.state is SessionState.CLOSED:
-            try:
-                await self.meter.open()
-            except BrouteError as err:
-                raise ConfigEntryNotReady(translation_domain=DOMAIN, translation_key=reason_of(err)) from err
         self.meter.on_state(self._take_state)
-        self._take_state(self.meter.state)
+
+    @callback
+    def async_start(self) -> None:
+        """Begin: the port is opened, and the meter found, joined and read, in the background."""
+        if self.meter.state is SessionState.CLOSED:
+            self.meter.start()
+        else:
+            self._take_state(self.meter.state)
+        self.config_entry.async_create_background_task(
+            self.hass, self._follow_sessions(), f"{self.name} first steps of each session"
+        )
 
     async def async_stop(self, _: Event) -> None:
         """End the session with the meter in order, because Home Assistant stops."""
@@ -127,63 +153,102 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
 
     @override
     async def async_shutdown(self) -> None:
-        """Stop reading, end the session with the meter, and free the port."""
+        """Stop reading, end the session with the meter, free the port, and remember all of it."""
         await super().async_shutdown()
         await self.meter.close()
+        self._end_grace()
+        await self._store.async_save(self.meter.memory)
+
+    @property
+    def failure(self) -> str | None:
+        """The reason why the meter is not read at present, a translation key; `None` while it is."""
+        failure = self.meter.failure or self._poll_failure
+        return reason_of(failure) if failure else None
 
     @override
     async def _async_update_data(self) -> Reading | None:
-        if self.meter.state is not SessionState.JOINED and self.meter.failure:
-            # A poll that was due when the session was lost.
-            raise self._failure(self.meter.failure)
+        self._begin_grace()
         try:
             reading = await self.meter.read()
         except BrouteError as err:
-            raise self._failure(err) from err
-        self._told.clear()
+            LOGGER.debug("%s: The meter was not read: %s", self.name, err)
+            # Why there is no session says more than that there is none.
+            self._poll_failure = self.meter.failure or err
+            if self.is_overdue:
+                raise self._update_failed() from err
+            return self.data
+        self._poll_failure = None
+        self._end_grace()
         return reading
 
     @callback
     def _take_state(self, state: SessionState) -> None:
-        """Follow the session: read while there is one, and tell why there is none."""
-        if state is SessionState.JOINED:
-            self.update_interval = self._interval
-            if self._first_steps:
-                # It may be resting since the session before.
-                self._first_steps.cancel()
-            self._first_steps = self.config_entry.async_create_background_task(
-                self.hass, self._begin(), f"{self.name} first steps of a session"
-            )
+        """Follow the session: read while there is one, and count the time while there is none."""
+        if state is SessionState.CLOSED:
             return
-        # Polls without a session would all fail, and say so.
-        self.update_interval = None
-        if state is SessionState.WAITING and self.meter.failure:
-            self.async_set_update_error(self._failure(self.meter.failure))
+        had_session, self._has_session = self._has_session, state in (SessionState.JOINED, SessionState.RENEWING)
+        if self._has_session and not had_session:
+            self.update_interval = self._interval
+            self._joined.set()
+        elif not self._has_session:
+            # Polls without a session would all fail.
+            self.update_interval = None
+            self._begin_grace()
+            if self.is_overdue and self.meter.failure:
+                self.async_set_update_error(self._update_failed())
 
-    def _failure(self, err: BrouteError) -> UpdateFailed:
-        """Return the error for the coordinator, which logs the first one; log a later one that says something new."""
-        reason = reason_of(err)
-        failure = UpdateFailed(translation_domain=DOMAIN, translation_key=reason)
-        if not self.last_update_success and reason not in self._told:
-            LOGGER.error("%s: %s", self.name, failure)
-        self._told.add(reason)
-        return failure
+    @callback
+    def _begin_grace(self) -> None:
+        """Count the time from now on, unless it is counted already."""
+        if self._grace is None:
+            self._grace = self.hass.loop.call_later(GRACE_S, self._miss_reading)
 
-    async def _begin(self) -> None:
-        """Read the meter as soon as it is joined, and then learn what it is."""
-        await self.async_refresh()
+    @callback
+    def _end_grace(self) -> None:
+        self.is_overdue = False
+        if self._grace:
+            self._grace.cancel()
+            self._grace = None
+
+    @callback
+    def _miss_reading(self) -> None:
+        """Let the last reading be valid no longer. Where there was none yet, a failure is still to come."""
+        self.is_overdue = True
+        if self.failure or self.data is not None:
+            self.async_set_update_error(self._update_failed())
+
+    def _update_failed(self) -> UpdateFailed:
+        """Return the error for the coordinator, which logs the first one after a success."""
+        return UpdateFailed(translation_domain=DOMAIN, translation_key=self.failure or NO_READING)
+
+    async def _follow_sessions(self) -> None:
+        """Read the meter as soon as it is joined, each time anew, and then learn what it is."""
+        while True:
+            await self._joined.wait()
+            self._joined.clear()
+            await self.async_refresh()
+            self._store.async_keep(self.meter.memory)
+            while not await self._describe() and not self._joined.is_set():
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(DESCRIBE_RETRY_S):
+                        await self._joined.wait()
+
+    async def _describe(self) -> bool:
+        """Learn what the meter is, and tell whether that is known now."""
         # The first reading may have needed it already.
-        while not (constants := self.meter.constants) or not self.meter.is_described:
+        if not (constants := self.meter.constants) or not self.meter.is_described:
             try:
-                await self.meter.describe()
+                constants = await self.meter.describe()
             except BrouteError as err:
-                LOGGER.debug("It is not known yet what meter this is: %s", err)
-                await asyncio.sleep(DESCRIBE_RETRY_S)
+                LOGGER.debug("%s: It is not known yet what meter this is: %s", self.name, err)
+                return False
+        self._store.async_keep(self.meter.memory)
         self._register_device(constants)
         if constants.measures_export and self.data and self.data.export_kwh is None:
             # It was not asked for: that the meter counts it is known only now.
             await self.async_refresh()
         self.async_update_listeners()
+        return True
 
     @callback
     def _register_device(self, constants: Constants) -> None:

@@ -28,6 +28,11 @@ async def async_unique_id(hass: HomeAssistant, route_b_id: str) -> str:
     return hmac.digest(await _async_secret(hass), route_b_id.encode(), "sha256").hex()
 
 
+async def async_credentials_digest(hass: HomeAssistant, route_b_id: str, password: str) -> str:
+    """Return what tells this B-route ID with this password from all others."""
+    return hmac.digest(await _async_secret(hass), f"{route_b_id} {password}".encode(), "sha256").hex()
+
+
 def meter_token(unique_id: str) -> str:
     """Return the token of a meter that is added under this unique id.
 

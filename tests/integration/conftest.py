@@ -5,6 +5,7 @@ What is replaced is the world outside: the opening of serial ports, and the watc
 
 from collections.abc import AsyncGenerator, Generator
 import logging
+from typing import Any
 from unittest.mock import patch
 
 from homeassistant.core import HomeAssistant
@@ -26,6 +27,12 @@ NOOP_CYCLES = 8
 @pytest.fixture(autouse=True)
 def custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant see the integration."""
+
+
+@pytest.fixture(autouse=True)
+def storage(hass_storage: dict[str, Any]) -> dict[str, Any]:
+    """Return what is in Home Assistant's storage, by key: nothing of an earlier test."""
+    return hass_storage
 
 
 @pytest.fixture(autouse=True)

@@ -7,6 +7,7 @@ from decimal import Decimal
 import errno
 import gc
 import logging
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 import weakref
@@ -152,6 +153,52 @@ async def test_port_of_another_meter_is_refused_before_it_is_touched(
     assert step["type"] is FlowResultType.CREATE_ENTRY
     tokens = {entry.data[CONF_METER] for entry in hass.config_entries.async_entries(DOMAIN)}
     assert len(tokens) == 2
+
+
+@pytest.mark.parametrize(
+    ("device", "typed"),
+    [
+        ("socket://192.168.1.10:4000", "socket://192.168.1.10:4000"),
+        ("socket://Server.local:4000", "SOCKET://server.local:4000"),
+        ("rfc2217://192.168.1.10:4000?ign_set_control", "socket://192.168.1.10:4000"),
+        ("esphome-hass://esphome/a?port_name=wisun", "esphome-hass://esphome/a?port_name=wisun"),
+    ],
+)
+async def test_same_address_of_another_meter_is_refused_before_it_is_touched(
+    hass: HomeAssistant, ports: Ports, device: str, typed: str
+) -> None:
+    add_entry(hass, "another", device)
+    step = await submit(hass, await start_flow(hass), device=typed)
+    assert step["errors"] == {CONF_DEVICE: "port_in_use"}
+    assert ports.opened == []
+
+
+@pytest.mark.parametrize(
+    ("device", "typed"),
+    [
+        ("socket://192.168.1.10:4000", "socket://192.168.1.10:4001"),
+        ("esphome-hass://esphome/a?port_name=wisun", "esphome-hass://esphome/a?port_name=other"),
+    ],
+)
+async def test_other_port_of_the_same_host_can_be_used(
+    hass: HomeAssistant, ports: Ports, device: str, typed: str
+) -> None:
+    add_entry(hass, "another", device)
+    ports.plug_in(typed)
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass), device=typed))
+    assert step["type"] is FlowResultType.CREATE_ENTRY
+
+
+async def test_port_is_known_by_all_its_names(hass: HomeAssistant, ports: Ports, tmp_path: Path) -> None:
+    real = tmp_path / "ttyUSB0"
+    real.touch()
+    for name in ("by-id", "by-path"):
+        (tmp_path / name).symlink_to(real)
+    add_entry(hass, "another", str(tmp_path / "by-id"))
+    for name in ("by-id", "by-path", "ttyUSB0"):
+        step = await submit(hass, await start_flow(hass), device=str(tmp_path / name))
+        assert step["errors"] == {CONF_DEVICE: "port_in_use"}
+    assert ports.opened == []
 
 
 @pytest.mark.parametrize(

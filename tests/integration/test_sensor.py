@@ -40,7 +40,11 @@ QUANTITIES = {
 
 def is_described(entry: BrouteConfigEntry) -> bool:
     """Tell whether all is over that follows a join."""
-    return entry.runtime_data._first_steps is not None and entry.runtime_data._first_steps.done()
+    coordinator = entry.runtime_data
+    constants = coordinator.meter.constants
+    if not coordinator.meter.is_described or constants is None or coordinator.data is None:
+        return False
+    return coordinator.data.export_kwh is not None or not constants.measures_export
 
 
 async def set_up(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
@@ -147,7 +151,6 @@ async def test_sensors_that_were_known_are_there_from_the_start(
     await hass.config_entries.async_unload(entry.entry_id)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done()
-    assert not entry.runtime_data.meter.network
     for key in QUANTITIES:
         state = sensor(hass, key)
         assert state is not None

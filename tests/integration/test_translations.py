@@ -9,7 +9,15 @@ from typing import Any
 import pytest
 
 import custom_components.broute
-from custom_components.broute import config_flow, coordinator, sensor
+from custom_components.broute import aiobroute, config_flow, coordinator, sensor
+from custom_components.broute.aiobroute import (
+    BrouteError,
+    ClosedError,
+    MalformedCredentialsError,
+    MalformedIdError,
+    MalformedMemoryError,
+    MalformedPasswordError,
+)
 from custom_components.broute.const import LOGGER
 
 FOLDER = Path(custom_components.broute.__file__).parent
@@ -61,11 +69,28 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
     assert tree["options"]["step"]["init"]["data"].keys() == fields
     assert tree["options"]["step"]["init"]["data_description"].keys() == fields
 
-    assert tree["exceptions"].keys() == REASONS
+    assert tree["exceptions"].keys() == REASONS | {coordinator.NO_READING}
     assert all(message.keys() == {"message"} for message in tree["exceptions"].values())
     assert tree["device"].keys() == {coordinator.DEVICE_TRANSLATION_KEY}
     assert tree["entity"].keys() == {"sensor"}
     assert tree["entity"]["sensor"].keys() == {description.translation_key for description in sensor.SENSORS}
+
+
+def test_every_failure_that_can_be_told_has_its_own_words() -> None:
+    """An error of the library that is new is told as nothing in particular, unless it gets a reason here."""
+    never_told = {
+        ClosedError,
+        MalformedCredentialsError,
+        MalformedIdError,
+        MalformedPasswordError,
+        MalformedMemoryError,
+    }
+    offered = {
+        value for value in vars(aiobroute).values() if isinstance(value, type) and issubclass(value, BrouteError)
+    }
+    told = offered - never_told - {BrouteError}
+    assert told == {kind for kind, _ in coordinator._REASONS}
+    assert len({coordinator.reason_of(kind("")) for kind in told}) == len(told)
 
 
 def test_reasons_at_the_port_are_reasons() -> None:

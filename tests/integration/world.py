@@ -4,13 +4,15 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 import errno
+import logging
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
-from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD
-from homeassistant.core import Event, HomeAssistant, State, callback
+from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD, EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
 from homeassistant.data_entry_flow import EVENT_DATA_ENTRY_FLOW_PROGRESSED, FlowResultType
 from homeassistant.helpers import entity_registry as er
+import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.broute.const import CONF_METER, DOMAIN
@@ -32,10 +34,12 @@ class Ports:
     Attributes:
         opened: the address of each port that somebody tried to open, in order.
         faults: what the operating system says instead of opening the port at an address.
+        hanging: addresses of hosts that answer nothing at all.
     """
 
     opened: list[str] = field(default_factory=list)
     faults: dict[str, Exception] = field(default_factory=dict)
+    hanging: set[str] = field(default_factory=set)
     _homes: dict[str, SimulatedHome] = field(default_factory=dict)
 
     def plug_in(self, url: str = PORT, **simulated: Any) -> SimulatedHome:
@@ -54,6 +58,8 @@ class Ports:
         assert loop is asyncio.get_running_loop()
         assert baudrate == 115200
         self.opened.append(url)
+        if url in self.hanging:
+            await asyncio.Event().wait()
         if url in self.faults:
             raise self.faults[url]
         if url not in self._homes:
@@ -75,6 +81,29 @@ def last_command(home: SimulatedHome) -> str | None:
 def is_free(home: SimulatedHome) -> bool:
     """Tell whether nobody has the port of a home's module open."""
     return home.module.port._transport is None
+
+
+def lines(log: pytest.LogCaptureFixture) -> list[str]:
+    """Return what the integration tells a user who has not asked for more."""
+    return [
+        record.getMessage()
+        for record in log.records
+        if record.name.startswith("custom_components.broute") and record.levelno >= logging.INFO
+    ]
+
+
+def shown(hass: HomeAssistant, key: str, token: str = TOKEN) -> list[str]:
+    """Return the list in which all that a sensor shows from now on will be."""
+    entity_id = sensor_id(hass, key, token)
+    states: list[str] = []
+
+    @callback
+    def take(event: Event[EventStateChangedData]) -> None:
+        if event.data["entity_id"] == entity_id and (state := event.data["new_state"]):
+            states.append(state.state)
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, take)
+    return states
 
 
 async def until(condition: Callable[[], object], limit_s: float = 300.0) -> float:

@@ -5,7 +5,8 @@ Above: a person or a program. Below: `SmartMeter`, and `identify()` for a module
 
 import argparse
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import datetime
 from decimal import Decimal
 import getpass
@@ -28,10 +29,13 @@ from .exceptions import (
     PortBusyError,
     PortError,
     PortMissingError,
+    PortSharedError,
 )
 from .link.base import Module
 from .link.identify import identify
 from .link.port import open_with_serialx
+from .memory import Memory
+from .memory_file import MemoryFile
 from .meter import SmartMeter
 from .reactions import SessionState
 from .readings import HalfHour, Reading
@@ -51,6 +55,7 @@ _OUTCOMES: tuple[tuple[type[BrouteError], int, str], ...] = (
     (MalformedCredentialsError, EXIT_USAGE, "Compare it with the utility's letter"),
     (PortMissingError, EXIT_PORT, "Check --port, and that the module is plugged in"),
     (PortBusyError, EXIT_PORT, "End the other program: Home Assistant, perhaps"),
+    (PortSharedError, EXIT_PORT, "End the other program: Home Assistant, perhaps, or a terminal"),
     (PortError, EXIT_PORT, "Check --port, the cable, and the rights of this user"),
     (NotAModuleError, EXIT_PORT, "Check --port and the module; unplug it and plug it in again"),
     (NotSentError, EXIT_SILENT, "Move the module nearer to the meter, or try later"),
@@ -141,6 +146,28 @@ def _credentials() -> Credentials:
     return Credentials.parse(route_b_id, password)
 
 
+@asynccontextmanager
+async def _remembered_meter(options: argparse.Namespace) -> AsyncIterator[SmartMeter]:
+    """Open the meter with what was remembered, close it, and remember it. A meter is read without a memory too."""
+    file: MemoryFile | None = None
+    memory: Memory | None = None
+    try:
+        file = MemoryFile.of(options.credentials)
+        memory = file.load()
+    except OSError as err:
+        print(f"What was remembered of the meter cannot be read: {err.strerror or err}.", file=sys.stderr)
+    meter = SmartMeter(options.port, options.credentials, memory=memory)
+    try:
+        async with meter:
+            yield meter
+    finally:
+        try:
+            if file and meter.network:
+                file.save(meter.memory)
+        except OSError as err:
+            print(f"The meter cannot be remembered: {err.strerror or err}.", file=sys.stderr)
+
+
 # The commands.
 
 
@@ -176,7 +203,7 @@ async def _scan(options: argparse.Namespace) -> None:
 async def _read(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     started = loop.time()
-    async with SmartMeter(options.port, options.credentials) as meter:
+    async with _remembered_meter(options) as meter:
         await meter.joined()
         joined = loop.time()
         await meter.describe()
@@ -189,7 +216,7 @@ async def _read(options: argparse.Namespace) -> None:
 async def _watch(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     half_hours: list[HalfHour] = []
-    async with SmartMeter(options.port, options.credentials) as meter:
+    async with _remembered_meter(options) as meter:
         meter.on_half_hour(half_hours.append)
         await meter.joined()
         await meter.describe()
@@ -225,7 +252,7 @@ async def _joined_again(meter: SmartMeter) -> None:
 
 async def _history(options: argparse.Namespace) -> None:
     slots: dict[datetime, HalfHour] = {}
-    async with SmartMeter(options.port, options.credentials) as meter:
+    async with _remembered_meter(options) as meter:
         await meter.joined()
         for days_back in range(options.days + 1):
             day = await meter.history(days_back)

@@ -25,7 +25,7 @@ from .plausibility import Doubt, Measured, Observation, Plausibility
 from .properties import Answers, PropertyReader
 from .reactions import SessionState
 from .readings import BelievedCounters, Constants, HalfHour, Reading, Scale
-from .response_timer import ResponseTimer
+from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
 
@@ -140,6 +140,13 @@ class SmartMeter:
         """
         await self._session.open()
 
+    def start(self) -> None:
+        """Open the port and look for the meter in the background, again and again; return at once.
+
+        What `open()` raises is in `failure` then, while it lasts.
+        """
+        self._session.start()
+
     async def joined(self) -> None:
         """Wait until the meter is joined, or raise why the attempt that is under way failed."""
         await self._session.joined()
@@ -185,6 +192,11 @@ class SmartMeter:
     def statistics(self) -> Statistics:
         """What happened on the way to the meter, counted."""
         return self._session.statistics
+
+    @property
+    def response_timers_s(self) -> dict[str, float]:
+        """How long an answer to each kind of request is waited for, seconds."""
+        return {kind: self._session.timer.limit_s(kind) for kind in RequestKind}
 
     @property
     def rssi_dbm(self) -> float | None:

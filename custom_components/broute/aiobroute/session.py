@@ -137,16 +137,28 @@ class Session:
             PortError: the port cannot be opened.
             NotAModuleError: there is no Wi-SUN module behind it.
         """
-        if self._opened:
-            raise ClosedError("A session is opened once")
-        self._opened = True
-        self._become(SessionState.OPENING)
+        self._begin_once()
         try:
             await self._open_link()
         except BaseException:
             self._become(SessionState.CLOSED)
             raise
         self._keeper = asyncio.create_task(self._keep(), name="broute session")
+
+    def start(self) -> None:
+        """Begin to open the port and to set up the session in the background; return at once.
+
+        For whoever cannot wait and is there for years: a port that cannot be opened is a failure like any other, and
+        is tried again until it is there.
+        """
+        self._begin_once()
+        self._keeper = asyncio.create_task(self._keep(), name="broute session")
+
+    def _begin_once(self) -> None:
+        if self._opened:
+            raise ClosedError("A session is opened once")
+        self._opened = True
+        self._become(SessionState.OPENING)
 
     async def joined(self) -> None:
         """Wait until there is a session with the meter.

@@ -1,7 +1,7 @@
 """What happened on the way to the meter, counted: for whoever looks for the cause of a bad link."""
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from .link.base import Drop
 
@@ -29,3 +29,8 @@ class Statistics:
     sessions: int = 0
     losses: Counter[str] = field(default_factory=Counter)
     drops: Counter[Drop] = field(default_factory=Counter)
+
+    def as_dict(self) -> dict[str, int | dict[str, int]]:
+        """Return it in the types of JSON."""
+        counts = {name.name: getattr(self, name.name) for name in fields(self)}
+        return {name: dict(count) if isinstance(count, Counter) else count for name, count in counts.items()}

@@ -1,0 +1,60 @@
+"""What helps to find out why a meter is not read, and nothing that tells whose meter it is."""
+
+from dataclasses import asdict
+from typing import Any
+from urllib.parse import urlsplit
+
+from homeassistant.const import CONF_DEVICE
+from homeassistant.core import HomeAssistant
+
+from .aiobroute import Constants
+from .coordinator import BrouteConfigEntry
+
+
+async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str, Any]:
+    """Return the diagnostics of an entry.
+
+    What is in them is chosen one by one, rather than everything with some of it hidden: no ID, no password, no address
+    of module or meter, no PAN ID, no serial number, no path or host of the port, no reading.
+    """
+    coordinator = entry.runtime_data
+    meter = coordinator.meter
+    return {
+        "options": dict(entry.options),
+        # The path of a USB module has its serial number, and a URL the name of a host.
+        "port": urlsplit(entry.data[CONF_DEVICE]).scheme or "local",
+        "module": asdict(meter.module) if meter.module else None,
+        "session": {
+            "state": meter.state,
+            "failure": coordinator.failure,
+            "failure_in_words": str(meter.failure) if meter.failure else None,
+            "reading_is_overdue": coordinator.is_overdue,
+            "channel": meter.network.channel if meter.network else None,
+            "rssi_dbm": meter.rssi_dbm,
+            "response_timers_s": meter.response_timers_s,
+        },
+        "statistics": meter.statistics.as_dict(),
+        "held_back": dict(meter.held_back),
+        "meter": _meter(meter.constants) if meter.constants else None,
+        "unreadable": (
+            {f"{epc:02X}": str(err) for epc, err in coordinator.data.errors.items()} if coordinator.data else {}
+        ),
+    }
+
+
+def _meter(constants: Constants) -> dict[str, Any]:
+    return {
+        "manufacturer_code": None if constants.manufacturer_code is None else f"{constants.manufacturer_code:06X}",
+        "standard_version": constants.standard_version,
+        "unit_kwh": str(constants.scale.unit_kwh),
+        "coefficient": constants.scale.coefficient,
+        "effective_digits": constants.scale.effective_digits,
+        "get_map": _epcs(constants.get_map),
+        "set_map": _epcs(constants.set_map),
+        "announcement_map": _epcs(constants.announcement_map),
+        "max_properties": constants.max_properties,
+    }
+
+
+def _epcs(properties: frozenset[int]) -> list[str]:
+    return [f"{epc:02X}" for epc in sorted(properties)]

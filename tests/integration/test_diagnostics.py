@@ -1,0 +1,107 @@
+"""Diagnostics: what helps, and nothing that tells whose meter it is."""
+
+import json
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.broute.coordinator import BrouteConfigEntry
+from custom_components.broute.diagnostics import async_get_config_entry_diagnostics
+from simulator import ID, PASSWORD, SimulatedHome, link_local
+
+from .world import PORT, TOKEN, UNIQUE_ID, Ports, add_entry, has_value, until, value
+
+
+async def diagnostics(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str, Any]:
+    """Return the diagnostics as they are downloaded."""
+    downloaded: dict[str, Any] = json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry)))
+    return downloaded
+
+
+async def test_what_helps_is_in_it(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    hass.config_entries.async_update_entry(entry, options={"scan_interval": 60})
+    home.faults.noise_lines.append(b"\xff\x00garbage")
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+    home.faults.unencrypted_copies = 1
+    home.meter.paa.end_session()
+    await until(lambda: entry.runtime_data.meter.statistics.sessions == 2)
+    await until(lambda: "unencrypted" in entry.runtime_data.meter.statistics.drops)
+    found = await diagnostics(hass, entry)
+    assert found["options"] == {"scan_interval": 60}
+    assert found["port"] == "local"
+    assert found["module"]["dialect"] == "dual-stack"
+    assert found["module"]["version"]
+    assert found["module"]["application_version"]
+    session = found["session"]
+    assert session["state"] == "joined"
+    assert session["failure"] is None
+    assert session["failure_in_words"] is None
+    assert session["reading_is_overdue"] is False
+    assert session["channel"] == home.meter.pan.channel
+    assert -110 < session["rssi_dbm"] < -20
+    assert session["response_timers_s"].keys() == {"one", "several", "history"}
+    assert session["response_timers_s"]["several"] == 8
+    assert session["response_timers_s"]["history"] == 60
+    statistics = found["statistics"]
+    assert statistics["requests"] >= statistics["answers"] > 1
+    assert statistics["sessions"] == statistics["joins"] == 2
+    assert statistics["scans"] >= 1
+    assert statistics["losses"] == {"ended_by_meter": 1}
+    assert statistics["drops"]["unencrypted"] == 1
+    assert found["meter"]["manufacturer_code"] == "000016"
+    assert found["meter"]["standard_version"] == "F"
+    assert found["meter"]["unit_kwh"] == "0.1"
+    assert {"E0", "E3", "E7", "E8"} <= set(found["meter"]["get_map"])
+    assert "E5" in found["meter"]["set_map"]
+    assert "80" in found["meter"]["announcement_map"]
+    assert found["unreadable"] == {}
+
+
+async def test_why_the_meter_is_not_read_is_in_it(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.module.port.unplug()
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: entry.runtime_data.is_overdue)
+    found = await diagnostics(hass, entry)
+    assert found["module"] is None
+    assert found["meter"] is None
+    assert found["session"]["failure"] == "port_missing"
+    assert found["session"]["failure_in_words"] == "There is no such port"
+    assert found["session"]["reading_is_overdue"] is True
+    assert found["session"]["channel"] is None
+    assert found["unreadable"] == {}
+
+
+async def test_value_that_cannot_be_read_is_in_it(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+    home.meter.object.readable -= {0xE8}
+    await until(lambda: value(hass, "current_r") == "unavailable")
+    assert (await diagnostics(hass, entry))["unreadable"].keys() == {"E8"}
+
+
+@pytest.mark.parametrize("device", [PORT, "socket://meter-cupboard.example.org:4000?key=NOTFOROTHERS"])
+async def test_nothing_tells_whose_meter_it_is(hass: HomeAssistant, ports: Ports, device: str) -> None:
+    home = ports.plug_in(device)
+    entry = add_entry(hass, UNIQUE_ID, device)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+    texts = [json.dumps(await diagnostics(hass, entry))]
+    home.meter.paa.end_session()
+    home.meter.pan.powered = False
+    await until(lambda: value(hass, "power") == "unavailable")
+    texts.append(json.dumps(await diagnostics(hass, entry)))
+    pan = home.meter.pan
+    private = [
+        *(ID, PASSWORD, ID[-8:], TOKEN, entry.entry_id, device, "ttyUSB", "example.org", "NOTFOROTHERS"),
+        *(home.meter.model.serial, pan.mac.hex(), str(list(pan.mac)), home.module.radio.mac.hex()),
+        *(link_local(pan.mac).hex(), f"{pan.pan_id:04X}", str(pan.pan_id), pan.mac[-3:].hex()),
+    ]
+    for text in texts:
+        for secret in private:
+            assert secret.casefold() not in text.casefold(), secret
