@@ -1,10 +1,12 @@
 """The command line as a person runs it: a process, a real pty, a simulated module behind it."""
 
+import hashlib
 from itertools import pairwise
 import json
 import os
 from pathlib import Path
 import signal
+import socket
 import subprocess
 import time
 from typing import Any
@@ -16,6 +18,13 @@ from tests.aiobroute.served import ID, PASSWORD, TOP, simulator
 DEADLINE_S = 60
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+@pytest.fixture(autouse=True)
+def memories(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Let what is remembered be kept in a folder of the test; return it."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    return tmp_path / "state" / "broute"
 
 
 def broute(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -209,6 +218,82 @@ def test_watch_prints_a_line_a_reading_and_closes_the_session_when_interrupted(t
         assert all({"time", "power_w", "import_kwh", "export_kwh"} <= set(line) for line in lines)
         # The port is free for the next one.
         assert broute("identify", "--port", port).returncode == 0
+
+
+def scan_in_vain(control: Path) -> None:
+    """Let no scan hear anything from now on."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(DEADLINE_S)
+        client.connect(str(control))
+        client.sendall(json.dumps({"set": {"scan_misses": 1000}}).encode() + b"\n")
+        assert json.loads(client.makefile().readline()) == {"ok": True}
+
+
+def test_the_second_run_joins_without_a_scan(tmp_path: Path, memories: Path) -> None:
+    with simulator(tmp_path, "--speed", "50", "--control", str(tmp_path / "control")) as port:
+        assert broute("read", "--port", port).returncode == 0
+        (file,) = memories.iterdir()
+        # The first run has ended its session; a day later the meter has rested.
+        file.write_text(json.dumps(json.loads(file.read_text()) | {"left_at": None}))
+        scan_in_vain(tmp_path / "control")
+        result = broute("read", "--port", port, "--json")
+        assert result.returncode == 0, result.stderr
+        assert result.stderr == ""
+        # It is of no use with another password.
+        assert broute("read", "--port", port, BROUTE_PASSWORD="F" * 12).returncode == 4
+
+
+def test_what_is_remembered_is_for_this_user_alone_and_its_name_tells_nothing(tmp_path: Path, memories: Path) -> None:
+    memories.mkdir(mode=0o755, parents=True)
+    with simulator(tmp_path, "--speed", "50") as port:
+        assert broute("read", "--port", port).returncode == 0
+    assert memories.stat().st_mode & 0o777 == 0o700
+    (file,) = memories.iterdir()
+    assert file.stat().st_mode & 0o777 == 0o600
+    for secret in (ID, PASSWORD, hashlib.sha256(ID.encode()).hexdigest()):
+        assert secret.casefold() not in file.name.casefold()
+    left = json.loads(file.read_text())
+    assert left["network"]
+    assert left["constants"]
+    assert left["left_at"] > 0
+    assert ID not in file.read_text()
+    assert PASSWORD not in file.read_text()
+
+
+@pytest.mark.parametrize("damaged", [b"", b"{}", b"[1, 2", b'{"format": 2}', b"\xff\xfe"])
+def test_what_was_damaged_is_forgotten(tmp_path: Path, memories: Path, damaged: bytes) -> None:
+    with simulator(tmp_path, "--speed", "50") as port:
+        assert broute("read", "--port", port).returncode == 0
+        (file,) = memories.iterdir()
+        file.write_bytes(damaged)
+        result = broute("read", "--port", port)
+        assert result.returncode == 0
+        assert result.stderr == ""
+        assert json.loads(file.read_text())["network"]
+
+
+def test_a_meter_is_read_also_where_nothing_can_be_remembered(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with simulator(tmp_path, "--speed", "50") as port:
+        result = broute("read", "--port", port, XDG_STATE_HOME=str(tmp_path / "file"))
+    assert result.returncode == 0
+    assert result.stderr.splitlines() == [
+        "What was remembered of the meter cannot be read: Not a directory.",
+        "The meter cannot be remembered: Not a directory.",
+    ]
+
+
+def test_nothing_is_remembered_of_a_port_that_cannot_be_opened(tmp_path: Path, memories: Path) -> None:
+    assert broute("read", "--port", tmp_path / "missing").returncode == 3
+    assert not memories.exists()
+
+
+@pytest.mark.parametrize("configured", ["", "relative/path"])
+def test_the_state_directory_of_the_user_is_the_usual_one(tmp_path: Path, configured: str) -> None:
+    with simulator(tmp_path, "--speed", "50") as port:
+        result = broute("read", "--port", port, XDG_STATE_HOME=configured, HOME=str(tmp_path / "home"))
+    assert result.returncode == 0, result.stderr
+    assert len([*(tmp_path / "home/.local/state/broute").iterdir()]) == 1
 
 
 def test_watch_ends_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:
