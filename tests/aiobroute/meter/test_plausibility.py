@@ -1,5 +1,6 @@
 """What is believed of a meter: every plausible course, and nothing that stands alone."""
 
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 import logging
@@ -17,6 +18,9 @@ from custom_components.broute.aiobroute.plausibility import (
     Plausibility,
     could_follow,
 )
+from simulator import ConstantLoad, HouseLoad, Registers
+from simulator.home import START
+from simulator.load import Load
 
 IMPORT, EXPORT, POWER, CURRENTS = 0xE0, 0xE3, 0xE7, 0xE8
 TENTHS = Scale(unit_kwh=Decimal("0.1"), coefficient=1, effective_digits=6)
@@ -190,6 +194,27 @@ def test_a_counter_in_doubt_does_not_hold_back_the_other_one() -> None:
 
 def test_nothing_is_said_of_counters_without_a_scale() -> None:
     assert Plausibility().judge(counted(5000, 0), None) == {}
+
+
+@pytest.mark.parametrize("pause_s", [10, 30, 3600])
+@pytest.mark.parametrize("load", [HouseLoad(1), HouseLoad(2, solar_peak_w=9000), ConstantLoad(-20_000)])
+def test_a_simulated_house_is_never_held_back(load: Load, pause_s: int) -> None:
+    registers = Registers(load=load, unit=0x02, digits=6)
+    scale = Scale(unit_kwh=Decimal("0.01"), coefficient=1, effective_digits=6)
+    polls = 20_000 if pause_s < 3600 else 24 * 30
+    plausibility = Plausibility()
+    for poll in range(polls):
+        at_s = float(poll * pause_s)
+        at = START + timedelta(seconds=at_s)
+        counts = {IMPORT: registers.import_count(at), EXPORT: registers.export_count(at)}
+        counters = {epc: Observation(count, at_s, at_s) for epc, count in counts.items() if count is not None}
+        if poll == 0:
+            plausibility.believed.update(counters)
+        flow = load.flow(at)
+        r_da, t_da = flow.currents_da(two_wire=False)
+        currents = Currents(Decimal(r_da) / 10, Decimal(t_da or 0) / 10)
+        measured = Measured(power_w=flow.power_w, currents=currents, counters=counters)
+        assert plausibility.judge(measured, scale) == {}
 
 
 # Power and currents.
