@@ -105,6 +105,11 @@ class Conversation:
         self._listeners: list[NotificationListener] = []
         self.lift_bar()
 
+    @property
+    def is_joined(self) -> bool:
+        """Whether there is a meter to talk to."""
+        return self._joined
+
     def listen_to(self, link: Link, meter: Network) -> None:
         """Take what this meter sends from now on: its first notification may come before the news that it is joined."""
         self._link = link

@@ -117,7 +117,7 @@ class PropertyReader:
                 repeats=REPEATS_OF_SEVERAL if len(epcs) > 1 else REPEATS,
             )
         except MeterSilentError:
-            if len(epcs) == 1:
+            if len(epcs) == 1 or not self._conversation.is_joined:
                 raise
             # One property tells whether it was too much at once, or whether the meter is not there at all.
             return await self._get_together(epcs[:1]) | await self._get_parts(epcs[1:])
