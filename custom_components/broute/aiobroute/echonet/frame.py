@@ -85,6 +85,7 @@ CONTROLLER = Eoj(0x05, 0xFF, 0x01)
 NODE_PROFILE = Eoj(0x0E, 0xF0, 0x01)
 SMART_METER = Eoj(0x02, 0x88, 0x01)
 """The meter's instance code is always 01 (AIF 2.1)."""
+_USUAL_OBJECTS = {eoj.to_bytes(): eoj for eoj in (CONTROLLER, NODE_PROFILE, SMART_METER)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,8 +138,8 @@ class Frame:
             to_get, end = _read_list(data, end)
         return cls(
             tid=int.from_bytes(data[2:4]),
-            seoj=Eoj.from_bytes(data[4:7]),
-            deoj=Eoj.from_bytes(data[7:10]),
+            seoj=_USUAL_OBJECTS.get(data[4:7]) or Eoj.from_bytes(data[4:7]),
+            deoj=_USUAL_OBJECTS.get(data[7:10]) or Eoj.from_bytes(data[7:10]),
             esv=esv,
             properties=properties,
             to_get=to_get,

@@ -99,11 +99,14 @@ _CR, _LF = b"\r\n"
 _LINE_END = re.compile(rb"[\r\n]")
 _HEX = re.compile(rb"[0-9A-Fa-f]*")
 _ERXUDP = b"ERXUDP "
-_ERXUDP_HEADER = re.compile(
+_HEADER = (
     rb"ERXUDP (?P<sender>[0-9A-Fa-f:]{2,39}) [0-9A-Fa-f:]{2,39}"
     rb" (?P<rport>[0-9A-Fa-f]{4}) (?P<lport>[0-9A-Fa-f]{4}) (?P<mac>[0-9A-Fa-f]{12}|[0-9A-Fa-f]{16})"
     rb" (?P<flags>(?:[0-9A-Fa-f]{1,2} ){1,3})(?P<datalen>[0-9A-Fa-f]{4}) "
 )
+_ERXUDP_HEADER = re.compile(_HEADER)
+_ERXUDP_LINE = re.compile(_HEADER + rb"(?P<payload>(?:[0-9A-Fa-f]{2})*)\r\n")
+"""What is usual, whole: a datagram in hex."""
 _EVENT = re.compile(r"EVENT (?P<number>[0-9A-Fa-f]{2})(?P<fields>(?: [0-9A-Fa-f:]+)*)\Z")
 _FAIL = re.compile(r"FAIL(?: (?P<code>ER[0-9]{2}))?\Z")
 _OK = re.compile(r"OK(?: (?P<value>[0-9A-Fa-f]{2}))?\Z")
@@ -171,6 +174,17 @@ class Decoder:
         """Take bytes as they came, and yield what they complete."""
         self._buffer += data
         while True:
+            if self.hex_payload and not self._header and (line := _ERXUDP_LINE.match(self._buffer)):
+                size = len(line["payload"]) // 2
+                if size == int(line["datalen"], 16) <= MAX_PAYLOAD and not self._skipping:
+                    received = _datagram(line, bytes.fromhex(line["payload"].decode("ascii")))
+                    end = line.end()
+                    # A buffer that a match looks at cannot change its size.
+                    del line
+                    self._cut(end)
+                    yield received
+                    continue
+                del line
             before = len(self._buffer), self._header, self._skipping
             yield from self._take()
             if before == (len(self._buffer), self._header, self._skipping):
@@ -222,7 +236,7 @@ class Decoder:
             text = self._buffer[: 2 * size].decode("ascii")
             if count == 2 * size and self._buffer[count] in b"\r\n":
                 self._cut(count)
-                yield from self._datagram(header, bytes.fromhex(text))
+                yield _datagram(header.match, bytes.fromhex(text))
             else:
                 yield from self._skip("a datagram longer than it says")
         elif self.hex_payload:
@@ -233,7 +247,7 @@ class Decoder:
             self._header = None
             if self._ends_at(size):
                 payload = self._cut(size)
-                yield from self._datagram(header, bytes(payload))
+                yield _datagram(header.match, bytes(payload))
             else:
                 self._cut(size)
                 yield from self._skip("a datagram that does not end where it says")
@@ -245,22 +259,6 @@ class Decoder:
         """
         end = self._buffer[size]
         return end == _CR or (end == _LF and not (size and self._buffer[size - 1] == _CR))
-
-    def _datagram(self, header: _Header, payload: bytes) -> Iterator[SkEvent]:
-        flags = header.match["flags"].split()
-        # SECURED alone; SECURED and SIDE; RSSI and SECURED; RSSI, SECURED and SIDE. Only RSSI has two digits.
-        has_lqi = len(flags) == 3 or (len(flags) == 2 and len(flags[0]) == 2)
-        lqi = int(flags.pop(0), 16) if has_lqi else None
-        remote_port, local_port = int(header.match["rport"], 16), int(header.match["lport"], 16)
-        yield UdpReceived(
-            sender=header.match["sender"].decode("ascii").upper(),
-            mac=header.match["mac"].decode("ascii").upper(),
-            remote_port=remote_port,
-            local_port=local_port,
-            secured=int(flags[0], 16) != 0,
-            lqi=lqi,
-            payload=b"" if PANA_PORT in (remote_port, local_port) else payload,
-        )
 
     def _decode_line(self, data: bytes) -> Iterator[SkEvent]:
         if not data.strip(b" "):
@@ -346,3 +344,20 @@ class Decoder:
         piece = self._buffer[:end]
         del self._buffer[:end]
         return piece
+
+
+def _datagram(match: re.Match[bytes], payload: bytes) -> UdpReceived:
+    flags = match["flags"].split()
+    # SECURED alone; SECURED and SIDE; RSSI and SECURED; RSSI, SECURED and SIDE. Only RSSI has two digits.
+    has_lqi = len(flags) == 3 or (len(flags) == 2 and len(flags[0]) == 2)
+    lqi = int(flags.pop(0), 16) if has_lqi else None
+    remote_port, local_port = int(match["rport"], 16), int(match["lport"], 16)
+    return UdpReceived(
+        sender=match["sender"].decode("ascii").upper(),
+        mac=match["mac"].decode("ascii").upper(),
+        remote_port=remote_port,
+        local_port=local_port,
+        secured=int(flags[0], 16) != 0,
+        lqi=lqi,
+        payload=b"" if PANA_PORT in (remote_port, local_port) else payload,
+    )
