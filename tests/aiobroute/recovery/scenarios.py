@@ -100,7 +100,9 @@ def _moved(stage: Stage) -> None:
 
 
 def _neighbours_and_lost(stage: Stage) -> None:
-    stage.happen.neighbour_appeared(channel=0x3B)
+    # On a channel of its own: J11 cannot choose between two that answer to the same pairing ID on one channel.
+    stage.happen.neighbours_vanished()
+    stage.happen.neighbour_appeared(channel=0x29)
     stage.happen.session_ended_by_meter()
     stage.home.meter.pan.channel = 0x25
 
