@@ -5,6 +5,7 @@
 
 from collections import deque
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,16 +76,16 @@ class Scenario:
 
 
 def _spoil(**switches: Any) -> Callable[[Stage], object]:
-    """Return what spoils the next answer on the wire."""
-    return lambda stage: stage.home.faults.set(struck=DATAGRAM[stage.family], **switches)
+    """Return what spoils the next answer on the wire. A list of entries is used up as they strike."""
+    return lambda stage: stage.home.faults.set(struck=DATAGRAM[stage.family], **deepcopy(switches))
 
 
 def _set(**switches: Any) -> Callable[[Stage], object]:
-    return lambda stage: stage.home.faults.set(**switches)
+    return lambda stage: stage.home.faults.set(**deepcopy(switches))
 
 
 def _set_for(seconds: float, **switches: Any) -> Callable[[Stage], object]:
-    return lambda stage: stage.home.faults.set(seconds, **switches)
+    return lambda stage: stage.home.faults.set(seconds, **deepcopy(switches))
 
 
 def _send(stage: Stage) -> str:
@@ -109,7 +110,7 @@ def _neighbours_and_lost(stage: Stage) -> None:
 
 def _renewal(**switches: Any) -> Callable[[Stage], object]:
     def strike(stage: Stage) -> None:
-        stage.home.faults.set(**switches)
+        stage.home.faults.set(**deepcopy(switches))
         stage.happen.session_renewed()
 
     return strike

@@ -6,10 +6,8 @@ from typing import Any
 
 import pytest
 
-from simulator import SimulatedHome
-
-from .scenarios import ANSWER_S, FAMILIES, JOIN_S, SCENARIOS, Scenario, Stage
-from .watch import INTERVAL_S, Reader
+from .matrix import recovery_s
+from .scenarios import SCENARIOS, Scenario
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -24,32 +22,6 @@ def timers() -> set[asyncio.TimerHandle]:
 
 def open_files() -> int:
     return sum(1 for _ in Path("/proc/self/fd").iterdir())
-
-
-async def recovery_s(family: str, scenario: Scenario) -> float:
-    """Let a fault strike while a meter is read, and return how long after its end the next reading came."""
-    loop = asyncio.get_running_loop()
-    with SimulatedHome(**FAMILIES[family]) as home:
-        home.meter.paa.join_time_s = JOIN_S
-        home.meter.answer_s = (ANSWER_S, ANSWER_S)
-        reader = Reader(home)
-        await reader.open()
-        # The client knows its meter, and nothing is under way or was sent a moment ago.
-        await reader.read_since(loop.time() + 5 * INTERVAL_S, 10 * INTERVAL_S)
-        await asyncio.sleep(INTERVAL_S / 2)
-        scenario.strike(Stage(home, family))
-        reader.wake()
-        over_at = loop.time() + scenario.lasts_s
-        try:
-            read_at = await reader.read_since(over_at, scenario.lasts_s + scenario.within_s + 600)
-            # And it stays so.
-            home.faults.off()
-            await reader.read_since(loop.time() + 2 * INTERVAL_S, 10 * INTERVAL_S)
-        finally:
-            await reader.close()
-        assert reader.wrong == []
-        assert reader.meter.statistics.answers > 5
-    return read_at - over_at
 
 
 @pytest.mark.parametrize(("family", "scenario"), CASES, ids=[f"{scenario.name}-{family}" for family, scenario in CASES])
