@@ -2,13 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from decimal import InvalidOperation
-from math import isfinite
 from typing import Any, Self
 
 from .exceptions import MalformedMemoryError
 from .link.base import Dialect, Network
-from .readings import BelievedCounters, Constants
+from .readings import BelievedCounters, Constants, stored_integer, stored_mac, stored_number, stored_text
 from .response_timer import RequestKind
 
 FORMAT = 1
@@ -63,10 +61,10 @@ class Memory:
                 dialect=Dialect(data["dialect"]) if data["dialect"] else None,
                 constants=Constants.from_dict(data["constants"]) if data["constants"] else None,
                 believed=BelievedCounters.from_dict(data["believed"]) if data["believed"] else None,
-                slowest_s={RequestKind(kind): _positive(answer_s) for kind, answer_s in data["slowest_s"].items()},
-                left_at=None if data["left_at"] is None else _positive(data["left_at"]),
+                slowest_s={RequestKind(kind): _seconds(answer_s) for kind, answer_s in data["slowest_s"].items()},
+                left_at=None if data["left_at"] is None else _seconds(data["left_at"]),
             )
-        except KeyError, TypeError, ValueError, AttributeError, InvalidOperation:
+        except KeyError, TypeError, ValueError, AttributeError:
             # What it was does not go into the message: it may be an address.
             raise MalformedMemoryError("What was remembered cannot be read") from None
 
@@ -82,19 +80,17 @@ def _network_as_dict(network: Network) -> dict[str, Any]:
 
 
 def _network_from_dict(data: Mapping[str, Any]) -> Network:
-    mac = bytes.fromhex(data["mac"])
-    if len(mac) != 8 or data["channel"] not in range(33, 61) or data["pan_id"] not in range(0x10000):
-        raise MalformedMemoryError("What was remembered is no network")
     return Network(
-        channel=data["channel"],
-        pan_id=data["pan_id"],
-        mac=mac,
-        rssi_dbm=float(data["rssi_dbm"]),
-        pairing_id=data["pairing_id"],
+        channel=stored_integer(data["channel"], 33, 60),
+        pan_id=stored_integer(data["pan_id"], 0, 0xFFFF),
+        mac=stored_mac(data["mac"]),
+        rssi_dbm=stored_number(data["rssi_dbm"]),
+        pairing_id=stored_text(data["pairing_id"]),
     )
 
 
-def _positive(number: float) -> float:
-    if not isfinite(number) or number < 0:
-        raise MalformedMemoryError("What was remembered is no time")
-    return float(number)
+def _seconds(value: object) -> float:
+    seconds = stored_number(value)
+    if seconds < 0:
+        raise ValueError("What was stored is no time")
+    return seconds

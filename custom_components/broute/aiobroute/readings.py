@@ -3,15 +3,18 @@
 Above: `SmartMeter`, which makes them, and whoever shows them. Below: the class of the meter.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from math import isfinite
 from typing import Any, Self
 
 from .echonet import smart_meter
 from .exceptions import PropertyError
+
+_MAC_SIZE = 8
+_LARGEST_NUMBER = 1e300
+"""JSON has integers that no float can hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,20 +80,21 @@ class Constants:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what `as_dict` wrote; raise `KeyError`, `TypeError` or `ValueError` for anything else."""
+        code = data["manufacturer_code"]
         return cls(
-            mac=bytes.fromhex(data["mac"]),
+            mac=stored_mac(data["mac"]),
             scale=Scale(
-                unit_kwh=Decimal(data["unit_kwh"]),
-                coefficient=int(data["coefficient"]),
-                effective_digits=int(data["effective_digits"]),
+                unit_kwh=_UNITS[data["unit_kwh"]],
+                coefficient=stored_integer(data["coefficient"], 1, smart_meter.MAX_COEFFICIENT),
+                effective_digits=stored_integer(data["effective_digits"], 1, smart_meter.MAX_DIGITS),
             ),
-            manufacturer_code=data["manufacturer_code"],
-            serial_number=data["serial_number"],
-            standard_version=data["standard_version"],
-            get_map=frozenset(data["get_map"]),
-            set_map=frozenset(data["set_map"]),
-            announcement_map=frozenset(data["announcement_map"]),
-            max_properties=int(data["max_properties"]),
+            manufacturer_code=None if code is None else stored_integer(code, 0, 0xFFFFFF),
+            serial_number=stored_text(data["serial_number"]),
+            standard_version=stored_text(data["standard_version"]),
+            get_map=_stored_map(data["get_map"]),
+            set_map=_stored_map(data["set_map"]),
+            announcement_map=_stored_map(data["announcement_map"]),
+            max_properties=stored_integer(data["max_properties"], 1, smart_meter.MAX_PROPERTIES),
         )
 
 
@@ -116,12 +120,12 @@ class BelievedCounters:
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read what `as_dict` wrote; raise `KeyError`, `TypeError` or `ValueError` for anything else."""
         normal, reverse, seen_at = data["normal"], data["reverse"], data["seen_at"]
-        for counter in (normal, reverse):
-            if counter is not None and not (isinstance(counter, int) and 0 <= counter <= smart_meter.MAX_COUNTER):
-                raise ValueError("A stored counter is none")
-        if seen_at is not None and not isfinite(seen_at):
-            raise ValueError("A stored time is none")
-        return cls(mac=bytes.fromhex(data["mac"]), normal=normal, reverse=reverse, seen_at=seen_at)
+        return cls(
+            mac=stored_mac(data["mac"]),
+            normal=None if normal is None else stored_integer(normal, 0, smart_meter.MAX_COUNTER),
+            reverse=None if reverse is None else stored_integer(reverse, 0, smart_meter.MAX_COUNTER),
+            seen_at=None if seen_at is None else stored_number(seen_at),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,3 +151,43 @@ class HalfHour:
     at: datetime
     import_kwh: Decimal | None
     export_kwh: Decimal | None
+
+
+# What was stored may have been damaged, and what is taken of it is calculated with later.
+
+_UNITS = {str(unit_kwh): unit_kwh for unit_kwh in smart_meter.UNITS.values()}
+
+
+def stored_integer(value: object, low: int, high: int) -> int:
+    """Return a stored integer; raise `ValueError` for any other number, and for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise ValueError(f"What was stored is no integer of {low} to {high}")
+    return value
+
+
+def stored_number(value: object) -> float:
+    """Return a stored number; raise `ValueError` for one that is not finite, and for what is none."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueError("What was stored is no number")  # noqa: TRY004 - however it was damaged
+    if not abs(value) <= _LARGEST_NUMBER:
+        raise ValueError("What was stored is not finite")
+    return float(value)
+
+
+def stored_mac(value: str) -> bytes:
+    """Return a stored MAC address, 8 bytes; raise `TypeError` or `ValueError` for anything else."""
+    mac = bytes.fromhex(value)
+    if len(mac) != _MAC_SIZE:
+        raise ValueError("What was stored is no address")
+    return mac
+
+
+def stored_text(value: object) -> str | None:
+    """Return a stored text or `None`; raise `ValueError` for anything else."""
+    if value is not None and not isinstance(value, str):
+        raise ValueError("What was stored is no text")
+    return value
+
+
+def _stored_map(value: Iterable[object]) -> frozenset[int]:
+    return frozenset(stored_integer(epc, 0x80, 0xFF) for epc in value)

@@ -49,6 +49,35 @@ def test_it_does_not_show_whose_meter_it_is() -> None:
         assert secret not in shown
 
 
+WRONG_NETWORKS: list[dict[str, Any]] = [
+    {"channel": 33.0},
+    {"pan_id": True},
+    {"pan_id": 8.0},
+    {"rssi_dbm": float("inf")},
+    {"rssi_dbm": 10**400},
+    {"pairing_id": 7},
+]
+WRONG_CONSTANTS: list[dict[str, Any]] = [
+    {"mac": "001D"},
+    {"unit_kwh": "much"},
+    {"unit_kwh": "NaN"},
+    {"unit_kwh": "0.5"},
+    {"unit_kwh": 1},
+    {"coefficient": 0},
+    {"coefficient": 1_000_000},
+    {"coefficient": float("inf")},
+    {"effective_digits": 9},
+    {"manufacturer_code": 0x1000000},
+    {"serial_number": 7},
+    {"standard_version": []},
+    {"get_map": ["80"]},
+    {"set_map": [0x7F]},
+    {"announcement_map": 0x80},
+    # In steps of no property the meter would never be asked.
+    {"max_properties": 0},
+    {"max_properties": 7},
+]
+
 DAMAGED: list[dict[str, Any]] = [
     {"format": 2},
     {"network": {"channel": 33}},
@@ -58,18 +87,21 @@ DAMAGED: list[dict[str, Any]] = [
     {"network": MEMORY.as_dict()["network"] | {"mac": "001D"}},
     {"network": MEMORY.as_dict()["network"] | {"mac": "zz"}},
     {"network": MEMORY.as_dict()["network"] | {"rssi_dbm": "strong"}},
+    *({"network": MEMORY.as_dict()["network"] | wrong} for wrong in WRONG_NETWORKS),
     {"network": "home"},
     {"dialect": "cobol"},
     {"constants": {"mac": ""}},
-    {"constants": MEMORY.as_dict()["constants"] | {"unit_kwh": "much"}},
+    *({"constants": MEMORY.as_dict()["constants"] | wrong} for wrong in WRONG_CONSTANTS),
     *(
         {"believed": MEMORY.as_dict()["believed"] | wrong}
         for wrong in (
             {"mac": "zz"},
+            {"mac": "00"},
             {"normal": -1},
             {"normal": "65139"},
             {"normal": 65139.0},
             {"reverse": 100_000_000},
+            {"normal": True},
             {"seen_at": "soon"},
             {"seen_at": float("nan")},
         )

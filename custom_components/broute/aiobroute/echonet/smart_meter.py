@@ -24,6 +24,8 @@ from .values import (
 )
 
 MAX_COUNTER = 99_999_999
+MAX_COEFFICIENT = 999_999
+MAX_DIGITS = 8
 SLOTS_A_DAY = 48
 MAX_DAYS_BACK = 99
 MAX_PROPERTIES = 6
@@ -203,8 +205,8 @@ def encode_interval_choice(at: datetime, count: int) -> bytes:
 
 ROUTE_B_IDENTIFICATION = PropertyCodec(0xC0, "route-B identification number", _decode_identification)
 ONE_MINUTE_ENERGY = PropertyCodec(0xD0, "one-minute cumulative energy", _decode_one_minute)
-COEFFICIENT = PropertyCodec(0xD3, "coefficient", unsigned(4, 0, 999_999))
-EFFECTIVE_DIGITS = PropertyCodec(0xD7, "number of effective digits", unsigned(1, 1, 8))
+COEFFICIENT = PropertyCodec(0xD3, "coefficient", unsigned(4, 0, MAX_COEFFICIENT))
+EFFECTIVE_DIGITS = PropertyCodec(0xD7, "number of effective digits", unsigned(1, 1, MAX_DIGITS))
 NORMAL_ENERGY = PropertyCodec(0xE0, "cumulative energy, normal direction", _decode_counter)
 ENERGY_UNIT = PropertyCodec(0xE1, "unit for cumulative energy", code(dict(UNITS)))
 NORMAL_DAY_HISTORY = PropertyCodec(0xE2, "history 1, normal direction", _decode_day_history)
