@@ -25,21 +25,23 @@ FIELDS = {
 
 
 class Witness:
-    """Everything that any meter of a home has answered lately."""
+    """Everything that a home's meter has answered lately, or what is kept in `answers`."""
 
-    def __init__(self, home: SimulatedHome) -> None:
+    def __init__(self, home: SimulatedHome, answers: deque[Answer] | None = None) -> None:
         self._home = home
+        self._answers = answers
 
-    def is_true(self, reading: Reading) -> bool:
-        """Tell whether each value was true when the meter sent an answer with it."""
-        since = self._home.clock.now() - timedelta(seconds=OLDEST_ANSWER_S)
+    def is_true(self, reading: Reading, since: datetime | None = None) -> bool:
+        """Tell whether each value was true when the meter sent an answer with it, lately or since then."""
+        if since is None:
+            since = self._home.clock.now() - timedelta(seconds=OLDEST_ANSWER_S)
         return all(
             (value := getattr(reading, field)) is None or self._was_sent(field, value, epcs, since)
             for field, epcs in FIELDS.items()
         )
 
     def _was_sent(self, field: str, value: object, epcs: tuple[int, ...], since: datetime) -> bool:
-        for answer in reversed(self._home.meter.answers):
+        for answer in reversed(self._home.meter.answers if self._answers is None else self._answers):
             if answer.at < since:
                 return False
             if set(epcs) <= set(answer.epcs) and _truth(answer, field) == value:
