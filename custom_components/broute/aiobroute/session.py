@@ -399,7 +399,9 @@ class Session:
             _LOGGER.debug("The module holds no session that can be used: %s", err)
             self.conversation.end(err)
             return False
-        self._begin()
+        # A join that an earlier program began may have ended meanwhile, and the session with it has begun.
+        if self.state is SessionState.AUTHENTICATING:
+            self._begin()
         return True
 
     async def _find(self, link: Link) -> list[Network]:

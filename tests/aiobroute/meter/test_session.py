@@ -12,6 +12,7 @@ from custom_components.broute.aiobroute import (
     Memory,
     MeterNotFoundError,
     NotAModuleError,
+    NotJoinedError,
     PortBusyError,
     PortError,
     PortMissingError,
@@ -136,6 +137,26 @@ async def test_a_remembered_network_is_joined_without_a_scan() -> None:
         async with meter:
             await meter.joined()
         assert "searching" not in states
+
+
+async def test_a_join_that_ends_while_the_module_is_checked_begins_one_session() -> None:
+    """An earlier program has begun it, and was closed."""
+    with SimulatedHome() as home:
+        home.meter.paa.join_time_s = 6.0
+        async with client(home) as meter:
+            await meter.joined()
+            network = meter.network
+        await asyncio.sleep(home.meter.paa.rejoin_pause_s)
+        async with client(home, memory=Memory(network=network)):
+            await asyncio.sleep(2)
+        async with client(home, memory=Memory(network=network)) as meter:
+            # It goes before the check, which comes 5 s later because of that.
+            with pytest.raises(NotJoinedError):
+                await meter.read()
+            await asyncio.sleep(20)
+            assert meter.state is SessionState.JOINED
+            assert meter.statistics.sessions == 1
+            assert meter.statistics.joins == 0
 
 
 async def test_a_meter_that_moved_is_searched() -> None:
