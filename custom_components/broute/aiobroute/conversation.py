@@ -41,6 +41,8 @@ NOT_SENT_PAUSES_S = (2.0, 3.0, 5.0)
 (protocol 5.2)."""
 SPACING_S = 5.0
 """From the start of a request to the start of the next (protocol 5.2)."""
+ON_AIR_S = 0.5
+"""A module that has nothing else to do puts a request on the air within this time."""
 GATE_LIMIT_S = 70.0
 """So long a request waits for the renewal of the session or for the end of the transmission limit."""
 BAR_LIMIT_S = 120.0
@@ -273,6 +275,7 @@ class Conversation:
                 module_was_silent = True
                 self._next_send_at = 0.0
             else:
+                self._space(asyncio.get_running_loop().time() - ON_AIR_S)
                 self._bar_is_tried = False
                 self._statistics.requests += 1
                 return
@@ -290,9 +293,13 @@ class Conversation:
             raise NotSentError("The module may not transmit now") from None
         if self._link is None or not self._joined:
             raise NotJoinedError("There is no session with the meter now")
-        self._sent_at = loop.time()
-        self._next_send_at = self._sent_at + SPACING_S
+        self._space(loop.time())
         return self._link
+
+    def _space(self, sent_at: float) -> None:
+        """Let the next request wait, from `sent_at` on: a module that was busy may have begun with this one late."""
+        self._sent_at = max(self._sent_at, sent_at)
+        self._next_send_at = self._sent_at + SPACING_S
 
     # What comes from the link.
 

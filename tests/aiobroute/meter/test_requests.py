@@ -9,6 +9,7 @@ import pytest
 from custom_components.broute.aiobroute import HalfHour, MeterSilentError, NotJoinedError, NotSentError
 from custom_components.broute.aiobroute.conversation import REPEATS, SPACING_S
 from custom_components.broute.aiobroute.echonet import super_class
+from custom_components.broute.aiobroute.session import MODULE_CHECK_S
 from simulator import OverLimit, link_local
 
 from .stage import joined, last_answer, requests
@@ -26,6 +27,21 @@ async def test_requests_are_spaced() -> None:
         gaps = [(later - earlier).total_seconds() for earlier, later in pairwise(sent)]
         assert min(gaps) > SPACING_S - 1.1  # the meter takes 0.3 to 1.3 s to answer
         assert len(sent) == 4
+
+
+async def test_requests_are_spaced_from_when_they_are_on_the_air() -> None:
+    """The module may be asked for something else, and not answer, when a request is handed to it."""
+    async with joined() as (meter, home):
+        home.meter.answer_s = (1.0, 1.0)
+        await meter.describe()
+        await meter.get(super_class.FAULT_STATUS)
+        home.meter.answers.clear()
+        home.faults.commands_ignored = {"SKINFO": 1}
+        await asyncio.sleep(MODULE_CHECK_S + 0.1)
+        assert not home.faults.commands_ignored["SKINFO"]
+        await asyncio.gather(*(meter.get(super_class.FAULT_STATUS) for _ in range(2)))
+        first, second = (answer.at for answer in home.meter.answers)
+        assert (second - first).total_seconds() > SPACING_S - 0.5
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 5])
