@@ -238,7 +238,8 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
                 reading = await meter.read()
         except (BrouteError, TimeoutError) as err:
             LOGGER.debug("The meter could not be read: %s", err)
-            reason = reason_of(err)
+            # Why there is no session says more than that there is none.
+            reason = reason_of(meter.failure or err)
             self._errors = {CONF_DEVICE if reason in _REASONS_AT_DEVICE else "base": reason}
         except Exception:  # noqa: BLE001 - a mistake of ours must not leave the user before a wheel that turns for ever
             LOGGER.exception("Unexpected error while the meter was tried")

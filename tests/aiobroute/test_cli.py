@@ -1,6 +1,5 @@
 """The command line as a person runs it: a process, a real pty, a simulated module behind it."""
 
-import hashlib
 from itertools import pairwise
 import json
 import os
@@ -243,35 +242,6 @@ def test_the_second_run_joins_without_a_scan(tmp_path: Path, memories: Path) -> 
         assert broute("read", "--port", port, BROUTE_PASSWORD="F" * 12).returncode == 4
 
 
-def test_what_is_remembered_is_for_this_user_alone_and_its_name_tells_nothing(tmp_path: Path, memories: Path) -> None:
-    memories.mkdir(mode=0o755, parents=True)
-    with simulator(tmp_path, "--speed", "50") as port:
-        assert broute("read", "--port", port).returncode == 0
-    assert memories.stat().st_mode & 0o777 == 0o700
-    (file,) = memories.iterdir()
-    assert file.stat().st_mode & 0o777 == 0o600
-    for secret in (ID, PASSWORD, hashlib.sha256(ID.encode()).hexdigest()):
-        assert secret.casefold() not in file.name.casefold()
-    left = json.loads(file.read_text())
-    assert left["network"]
-    assert left["constants"]
-    assert left["left_at"] > 0
-    assert ID not in file.read_text()
-    assert PASSWORD not in file.read_text()
-
-
-@pytest.mark.parametrize("damaged", [b"", b"{}", b"[1, 2", b'{"format": 2}', b"\xff\xfe"])
-def test_what_was_damaged_is_forgotten(tmp_path: Path, memories: Path, damaged: bytes) -> None:
-    with simulator(tmp_path, "--speed", "50") as port:
-        assert broute("read", "--port", port).returncode == 0
-        (file,) = memories.iterdir()
-        file.write_bytes(damaged)
-        result = broute("read", "--port", port)
-        assert result.returncode == 0
-        assert result.stderr == ""
-        assert json.loads(file.read_text())["network"]
-
-
 def test_a_meter_is_read_also_where_nothing_can_be_remembered(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with simulator(tmp_path, "--speed", "50") as port:
@@ -286,14 +256,6 @@ def test_a_meter_is_read_also_where_nothing_can_be_remembered(tmp_path: Path) ->
 def test_nothing_is_remembered_of_a_port_that_cannot_be_opened(tmp_path: Path, memories: Path) -> None:
     assert broute("read", "--port", tmp_path / "missing").returncode == 3
     assert not memories.exists()
-
-
-@pytest.mark.parametrize("configured", ["", "relative/path"])
-def test_the_state_directory_of_the_user_is_the_usual_one(tmp_path: Path, configured: str) -> None:
-    with simulator(tmp_path, "--speed", "50") as port:
-        result = broute("read", "--port", port, XDG_STATE_HOME=configured, HOME=str(tmp_path / "home"))
-    assert result.returncode == 0, result.stderr
-    assert len([*(tmp_path / "home/.local/state/broute").iterdir()]) == 1
 
 
 def test_watch_ends_quietly_when_nobody_reads_any_more(tmp_path: Path) -> None:

@@ -211,9 +211,9 @@ async def test_what_the_meter_is_is_asked_again_after_the_transmission_limit(
 async def test_nothing_secret_is_logged(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.DEBUG)
-    # The stand-in for the storage, which shows what is written; the real one does not.
+    # The stand-in for the storage shows what is written; the real one does not.
     caplog.set_level(logging.INFO, "pytest_homeassistant_custom_component.common")
+    caplog.set_level(logging.DEBUG)
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: sensor(hass, "export_energy"))
     home.meter.paa.end_session()
