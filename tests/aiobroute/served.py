@@ -21,6 +21,9 @@ def simulator(tmp_path: Path, *options: str) -> Iterator[Path]:
         text=True,
     ) as process:
         assert process.stdout is not None
-        assert process.stdout.readline()
-        yield tmp_path / "port"
-        process.terminate()
+        try:
+            assert process.stdout.readline()
+            yield tmp_path / "port"
+        finally:
+            # Also after a test that failed: the process is waited for.
+            process.terminate()

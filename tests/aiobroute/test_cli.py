@@ -5,8 +5,8 @@ import json
 import os
 from pathlib import Path
 import signal
-import socket
 import subprocess
+import sys
 import time
 from typing import Any
 
@@ -219,13 +219,27 @@ def test_watch_prints_a_line_a_reading_and_closes_the_session_when_interrupted(t
         assert broute("identify", "--port", port).returncode == 0
 
 
+TO_A_UNIX_SOCKET = """
+import socket, sys
+client = socket.socket(socket.AF_UNIX)
+client.settimeout(10)
+client.connect(sys.argv[1])
+client.sendall(sys.stdin.buffer.read())
+print(client.makefile().readline(), end="")
+"""
+
+
 def scan_in_vain(control: Path) -> None:
-    """Let no scan hear anything from now on."""
-    with socket.socket(socket.AF_UNIX) as client:
-        client.settimeout(DEADLINE_S)
-        client.connect(str(control))
-        client.sendall(json.dumps({"set": {"scan_misses": 1000}}).encode() + b"\n")
-        assert json.loads(client.makefile().readline()) == {"ok": True}
+    """Let no scan hear anything from now on; in a process of its own, for tests may connect to no such socket."""
+    result = subprocess.run(
+        [sys.executable, "-c", TO_A_UNIX_SOCKET, control],
+        input=json.dumps({"set": {"scan_misses": 1000}}) + "\n",
+        capture_output=True,
+        text=True,
+        timeout=DEADLINE_S,
+        check=True,
+    )
+    assert json.loads(result.stdout) == {"ok": True}
 
 
 def test_the_second_run_joins_without_a_scan(tmp_path: Path, memories: Path) -> None:
