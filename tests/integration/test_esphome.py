@@ -190,14 +190,14 @@ async def test_meter_is_read_once_esphome_is_loaded(
 ) -> None:
     """Nothing else has to see to it that ESPHome comes first: no dependency of the manifest."""
     await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert entry.error_reason_translation_key == "cannot_open_port"
+    assert entry.state is ConfigEntryState.LOADED
+    await asyncio.sleep(10)
+    assert entry.runtime_data.failure == "cannot_open_port"
 
     load_esphome()
-    await hass.config_entries.async_reload(entry.entry_id)
+    await asyncio.sleep(10)
     # The device is not connected.
-    assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert entry.error_reason_translation_key == "cannot_open_port"
+    assert entry.runtime_data.failure == "cannot_open_port"
 
     esphome_entry.mock_state(hass, ConfigEntryState.LOADED)
     await until(lambda: has_value(hass, "power"))
@@ -216,8 +216,9 @@ async def test_port_that_another_client_of_the_device_has_is_told(
     esphome_entry.mock_state(hass, ConfigEntryState.LOADED)
     device.in_use = True
     await hass.config_entries.async_setup(entry.entry_id)
-    assert entry.state is ConfigEntryState.SETUP_RETRY
-    assert entry.error_reason_translation_key == "port_busy"
+    assert entry.state is ConfigEntryState.LOADED
+    await asyncio.sleep(10)
+    assert entry.runtime_data.failure == "port_busy"
 
     device.in_use = False
     await until(lambda: has_value(hass, "power"))
