@@ -244,14 +244,12 @@ class Session:
             case Reaction.REOPEN:
                 self._lose(occurrence, Footing.REOPEN)
 
-    def _begin(self, silent_attempts: int | None = None) -> None:
-        if silent_attempts is None:
-            patience = PATIENCE[min(self._fruitless_sessions, len(PATIENCE) - 1)]
-            silent_attempts = SILENT_ATTEMPTS * patience
+    def _begin(self) -> None:
+        patience = PATIENCE[min(self._fruitless_sessions, len(PATIENCE) - 1)]
         self.failure = None
         self.network = self._joining
         self.statistics.sessions += 1
-        self.conversation.begin(silent_attempts)
+        self.conversation.begin(SILENT_ATTEMPTS * patience)
         self._become(SessionState.JOINED)
 
     def _hold(self) -> None:

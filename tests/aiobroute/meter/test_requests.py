@@ -230,3 +230,64 @@ async def test_a_meter_that_refused_many_properties_once_is_asked_for_as_many_ag
             home.meter.answers.clear()
             await meter.read()
             assert [epcs for epcs in requests(home) if 0xE7 in epcs] == [(0xE7, 0xE8, 0xE0, 0xE3)]
+
+
+async def test_the_end_of_the_transmission_limit_may_go_unheard() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        home.module.radio.duty_limited = True
+        await asyncio.sleep(1)
+        home.faults.set(struck=b"EVENT 33", lines_lost=1)
+        home.module.radio.duty_limited = False
+        await asyncio.sleep(125)
+        assert (await meter.read()).power_w == last_answer(home).truth.power_w
+        assert meter.statistics.sessions == 1
+
+
+async def test_a_transmission_limit_that_lasts_is_not_taken_for_a_lost_session() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        home.module.radio.duty_limited = True
+        for _ in range(20):
+            with pytest.raises(NotSentError):
+                await meter.read()
+        home.module.radio.duty_limited = False
+        assert (await meter.read()).power_w == last_answer(home).truth.power_w
+        assert meter.statistics.sessions == 1
+
+
+async def test_an_answer_to_an_earlier_attempt_is_taken() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        await meter.read()
+        home.faults.late_answers.extend([12.0, 12.0])
+        began_at = asyncio.get_running_loop().time()
+        reading = await meter.read()
+        assert asyncio.get_running_loop().time() - began_at < 20
+        assert reading.power_w in {answer.truth.power_w for answer in home.meter.answers}
+        assert meter.statistics.unanswered == 1
+
+
+async def test_busy_air_is_not_the_silence_of_the_meter() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        home.faults.failed_sends = 3
+        assert (await meter.read()).power_w == last_answer(home).truth.power_w
+        assert (meter.statistics.not_sent, meter.statistics.unanswered) == (3, 0)
+
+
+async def test_a_limit_that_was_learned_is_tried_again_after_a_day() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.faults.property_limit = 1
+        for _ in range(3):
+            await meter.read()
+        home.faults.property_limit = None
+        home.meter.answers.clear()
+        await meter.read()
+        assert all(len(epcs) == 1 for epcs in requests(home))
+        await asyncio.sleep(86_400)
+        await meter.read()
+        home.meter.answers.clear()
+        await meter.read()
+        assert requests(home) == [(0xE7, 0xE8, 0xE0, 0xE3)]

@@ -16,6 +16,7 @@ from custom_components.broute.aiobroute import (
     PortBusyError,
     PortError,
     PortMissingError,
+    PortSharedError,
     SessionState,
     SmartMeter,
 )
@@ -415,3 +416,102 @@ async def test_a_lost_port_is_the_reason_that_is_told() -> None:
         await asyncio.sleep(1)
         assert failures
         assert all(isinstance(failure, PortError) for failure in failures)
+
+
+async def test_a_port_that_another_program_reads_from_too_is_named_and_used_again_when_it_is_alone() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        failures: list[object] = []
+        meter.on_state(lambda state: failures.append(meter.failure) if state is SessionState.WAITING else None)
+        # The other one takes the ends of the lines.
+        home.faults.set(120, lines_cut=10**6)
+        await asyncio.sleep(120)
+        assert any(isinstance(failure, PortSharedError) for failure in failures)
+        await asyncio.sleep(60)
+        assert meter.state is SessionState.JOINED
+        assert (await meter.read()).power_w == last_answer(home).truth.power_w
+
+
+async def test_a_session_that_the_module_still_holds_is_used_after_one_request() -> None:
+    with SimulatedHome() as home:
+        async with client(home) as meter:
+            await meter.joined()
+            await meter.read()
+            memory = meter.memory
+            # The program dies: nobody ends the session, and the port is free.
+            home.module.port.unplug()
+            home.module.port.plug()
+            meter._session._opener = _no_opener  # type: ignore[assignment]
+            commands = list(home.module.commands)
+            began_at = now()
+            async with client(home, memory=memory) as heir:
+                await heir.joined()
+                assert now() - began_at < 3
+                assert "SKJOIN" not in list(home.module.commands)[len(commands) :]
+                assert (await heir.read()).power_w == last_answer(home).truth.power_w
+
+
+async def _no_opener(*_: object) -> None:
+    raise FileNotFoundError
+
+
+async def test_a_held_session_in_which_the_meter_does_not_answer_is_not_used() -> None:
+    with SimulatedHome() as home:
+        async with client(home) as meter:
+            await meter.joined()
+            await meter.read()
+            memory = meter.memory
+            home.module.port.unplug()
+            home.module.port.plug()
+            meter._session._opener = _no_opener  # type: ignore[assignment]
+            home.meter.paa.forget_session()
+            began_at = now()
+            async with client(home, memory=memory) as heir:
+                await heir.joined()
+                assert now() - began_at < 40
+                assert (await heir.read()).power_w == last_answer(home).truth.power_w
+
+
+async def test_a_start_soon_after_the_end_lets_the_meter_rest() -> None:
+    with SimulatedHome() as home:
+        async with client(home) as meter:
+            await meter.joined()
+        ended_at = now()
+        async with client(home, memory=meter.memory) as meter:
+            await meter.joined()
+            assert 10 <= now() - ended_at < 25
+            assert meter.statistics.joins == 1
+
+
+async def test_a_silent_meter_is_asked_seldom_and_is_back_soon_after_it_speaks() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        home.faults.meter_silent = True
+        await asyncio.sleep(4 * 3600)
+        # Every 20 s, and a new session now and then.
+        assert meter.statistics.requests < 4 * 3600 / 20 * 1.1
+        assert meter.statistics.joins < 12
+        home.faults.meter_silent = False
+        spoke_at = now()
+        while meter.statistics.answers < 2:
+            await asyncio.sleep(1)
+            assert now() - spoke_at < 60
+        assert meter.state is SessionState.JOINED
+
+
+async def test_a_meter_that_nobody_asks_is_watched() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.meter.paa.forget_session()
+        await asyncio.sleep(420)
+        assert meter.statistics.losses == {"meter_silent": 1}
+        assert meter.state is SessionState.JOINED
+
+
+async def test_a_module_that_is_reset_while_nobody_asks_is_noticed_within_seconds() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        await asyncio.sleep(10)
+        home.module.reset()
+        await asyncio.sleep(9)
+        assert meter.statistics.losses == {"reset": 1}
