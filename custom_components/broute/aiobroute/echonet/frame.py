@@ -173,19 +173,20 @@ class Frame:
 
 def _read_list(data: bytes, start: int) -> tuple[tuple[Property, ...], int]:
     """Read an OPC and its properties; return them and the index behind them."""
-    if start >= len(data):
+    size = len(data)
+    if start >= size:
         raise FrameError("The frame ends before a list of properties")
     position = start + 1
     properties = []
     for _ in range(data[start]):
-        if position + 2 > len(data):
+        begin = position + 2
+        if begin > size:
             raise FrameError("The frame ends before a property")
-        epc, pdc = data[position], data[position + 1]
-        position += 2
-        if position + pdc > len(data):
+        epc, end = data[position], begin + data[position + 1]
+        if end > size:
             raise FrameError(f"The frame ends within the data of property {epc:02X}")
-        properties.append(Property(epc, data[position : position + pdc]))
-        position += pdc
+        properties.append(Property(epc, data[begin:end]))
+        position = end
     return tuple(properties), position
 
 

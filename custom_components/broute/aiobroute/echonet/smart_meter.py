@@ -20,6 +20,7 @@ from .values import (
     encode_date_time,
     measured_signed,
     measured_unsigned,
+    scaled,
     unsigned,
 )
 
@@ -49,7 +50,7 @@ UNITS: Mapping[int, Decimal] = MappingProxyType(
 
 _decode_counter = measured_unsigned(4, MAX_COUNTER)
 _decode_power = measured_signed(4)
-_decode_decampere = measured_signed(2)
+_decode_current = scaled(measured_signed(2), "0.1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,11 +133,7 @@ def _decode_identification(edt: bytes) -> RouteBIdentification:
 
 def _decode_currents(edt: bytes) -> Currents:
     check_length(edt, 4)
-    r, t = _decode_decampere(edt[:2]), _decode_decampere(edt[2:])
-    return Currents(
-        None if r is None else Decimal(r).scaleb(-1),
-        None if t is None else Decimal(t).scaleb(-1),
-    )
+    return Currents(_decode_current(edt[:2]), _decode_current(edt[2:]))
 
 
 def _decode_counters(data: bytes) -> Counters:

@@ -96,7 +96,7 @@ class Garbled:
 type SkEvent = Ok | Fail | Event | PanDescription | UdpReceived | Line | Garbled
 
 _CR, _LF = b"\r\n"
-_LINE_END = re.compile(rb"[\r\n]")
+_LINE_END = re.compile(rb"\r\n?|\n")
 _HEX = re.compile(rb"[0-9A-Fa-f]*")
 _ERXUDP = b"ERXUDP "
 _HEADER = (
@@ -105,7 +105,7 @@ _HEADER = (
     rb" (?P<flags>(?:[0-9A-Fa-f]{1,2} ){1,3})(?P<datalen>[0-9A-Fa-f]{4}) "
 )
 _ERXUDP_HEADER = re.compile(_HEADER)
-_ERXUDP_LINE = re.compile(_HEADER + rb"(?P<payload>(?:[0-9A-Fa-f]{2})*)\r\n")
+_ERXUDP_LINE = re.compile(_HEADER + rb"(?P<payload>[0-9A-Fa-f]*)\r\n")
 """What is usual, whole: a datagram in hex."""
 _EVENT = re.compile(r"EVENT (?P<number>[0-9A-Fa-f]{2})(?P<fields>(?: [0-9A-Fa-f:]+)*)\Z")
 _FAIL = re.compile(r"FAIL(?: (?P<code>ER[0-9]{2}))?\Z")
@@ -173,22 +173,30 @@ class Decoder:
     def feed(self, data: bytes) -> Iterator[SkEvent]:
         """Take bytes as they came, and yield what they complete."""
         self._buffer += data
-        while True:
-            if self.hex_payload and not self._header and (line := _ERXUDP_LINE.match(self._buffer)):
-                size = len(line["payload"]) // 2
-                if size == int(line["datalen"], 16) <= MAX_PAYLOAD and not self._skipping:
-                    received = _datagram(line, bytes.fromhex(line["payload"].decode("ascii")))
-                    end = line.end()
-                    # A buffer that a match looks at cannot change its size.
-                    del line
-                    self._cut(end)
-                    yield received
-                    continue
-                del line
+        while self._buffer:
+            if self.hex_payload and not (self._header or self._skipping) and (received := self._take_datagram()):
+                yield received
+                continue
             before = len(self._buffer), self._header, self._skipping
             yield from self._take()
             if before == (len(self._buffer), self._header, self._skipping):
                 return
+
+    def _take_datagram(self) -> UdpReceived | None:
+        """Take a datagram in hex off the buffer in one step, if it is whole and as long as it says."""
+        line = _ERXUDP_LINE.match(self._buffer)
+        if line is None:
+            return None
+        payload = line["payload"]
+        size = int(line["datalen"], 16)
+        if len(payload) != 2 * size or size > MAX_PAYLOAD:
+            return None
+        received = _datagram(line, bytes.fromhex(payload.decode("ascii")))
+        end = line.end()
+        # A buffer that a match looks at cannot change its size.
+        del line
+        del self._buffer[:end]
+        return received
 
     def _take(self) -> Iterator[SkEvent]:
         """Take one piece off the buffer, if it is complete."""
@@ -211,7 +219,7 @@ class Decoder:
             yield from self._skip("a line that is too long", Drop.OVERLONG)
         elif end:
             line = self._cut(end.end())
-            yield from self._decode_line(bytes(line[:-1]))
+            yield from self._decode_line(bytes(line[:length]))
 
     def _take_header(self, *, line_ended: bool) -> Iterator[SkEvent]:
         match = _ERXUDP_HEADER.match(bytes(self._buffer[:MAX_HEADER]))
@@ -347,14 +355,15 @@ class Decoder:
 
 
 def _datagram(match: re.Match[bytes], payload: bytes) -> UdpReceived:
-    flags = match["flags"].split()
+    sender, remote, local, mac, flags_text = match.group("sender", "rport", "lport", "mac", "flags")
+    flags = flags_text.split()
     # SECURED alone; SECURED and SIDE; RSSI and SECURED; RSSI, SECURED and SIDE. Only RSSI has two digits.
     has_lqi = len(flags) == 3 or (len(flags) == 2 and len(flags[0]) == 2)
     lqi = int(flags.pop(0), 16) if has_lqi else None
-    remote_port, local_port = int(match["rport"], 16), int(match["lport"], 16)
+    remote_port, local_port = int(remote, 16), int(local, 16)
     return UdpReceived(
-        sender=match["sender"].decode("ascii").upper(),
-        mac=match["mac"].decode("ascii").upper(),
+        sender=sender.decode("ascii").upper(),
+        mac=mac.decode("ascii").upper(),
         remote_port=remote_port,
         local_port=local_port,
         secured=int(flags[0], 16) != 0,

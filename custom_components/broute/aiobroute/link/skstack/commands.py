@@ -82,4 +82,4 @@ def link_local_address(mac: bytes) -> str:
     Written in full and in upper case, the only form that modules take.
     """
     interface = bytes((mac[0] ^ 0x02,)) + mac[1:]
-    return "FE80:0000:0000:0000:" + ":".join(interface[start : start + 2].hex().upper() for start in range(0, 8, 2))
+    return "FE80:0000:0000:0000:" + interface.hex(":", 2).upper()
