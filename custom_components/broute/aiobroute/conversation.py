@@ -283,14 +283,15 @@ class Conversation:
     async def _clear_to_send(self) -> Link:
         """Wait for the spacing, the renewal and the duty limit; return the link that may be used."""
         loop = asyncio.get_running_loop()
-        try:
-            async with asyncio.timeout(GATE_LIMIT_S):
-                await asyncio.sleep(self._next_send_at - loop.time())
-                while not self._gates_are_open:
-                    await self._renewed.wait()
-                    await self._may_transmit.wait()
-        except TimeoutError:
-            raise NotSentError("The module may not transmit now") from None
+        if loop.time() < self._next_send_at or not self._gates_are_open:
+            try:
+                async with asyncio.timeout(GATE_LIMIT_S):
+                    await asyncio.sleep(self._next_send_at - loop.time())
+                    while not self._gates_are_open:
+                        await self._renewed.wait()
+                        await self._may_transmit.wait()
+            except TimeoutError:
+                raise NotSentError("The module may not transmit now") from None
         if self._link is None or not self._joined:
             raise NotJoinedError("There is no session with the meter now")
         self._space(loop.time())

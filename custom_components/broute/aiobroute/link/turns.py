@@ -31,11 +31,12 @@ class Turns:
             PortError: the turns were ended.
         """
         await self._lock.acquire()
-        task = asyncio.create_task(work(*args, **kwargs))
+        if self._ended:
+            self._lock.release()
+            raise PortError("The port was closed")
+        task = asyncio.create_task(work(*args, **kwargs), eager_start=True)
         self._tasks.add(task)
         task.add_done_callback(self._done)
-        if self._ended:
-            task.cancel()
         await asyncio.wait((task,))
         if task.cancelled():
             raise PortError("The port was closed")

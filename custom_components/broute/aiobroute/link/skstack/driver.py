@@ -271,7 +271,8 @@ class SkStackLink:
         progress = self._progress = _Progress(_EVENTS_OF_SEND)
         try:
             await self._hand_over(commands.send_to(self.module.dialect, address, ECHONET_PORT, payload), progress)
-            await asyncio.wait((sent,), timeout=SENT_TIMEOUT_S)
+            if not sent.done():
+                await asyncio.wait((sent,), timeout=SENT_TIMEOUT_S)
         finally:
             self._sent = self._progress = None
         if not sent.done():
