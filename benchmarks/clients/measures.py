@@ -1,13 +1,17 @@
 """What a client measures of itself, and how it says so: the same for both, and without anything of either."""
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from decimal import Decimal
 import gc
 import json
 import os
+from pathlib import Path
 import pty
+import subprocess
 import sys
+from tempfile import TemporaryDirectory
 import time
 from typing import Any
 
@@ -15,6 +19,8 @@ from benchmarks.memory import own_memory_b
 
 CODEC_S = 0.5
 """How long a codec is kept busy for one figure."""
+PORT_FRAMES = 3000
+"""So many frames come through the port for one figure."""
 
 FRAME = bytes.fromhex(
     # A Get_Res of the meter to the controller: E7 = -120 W, E8 = 1.2 and 3.4 A, E0 = 123456, E3 = 654.
@@ -39,7 +45,7 @@ def parser(name: str) -> argparse.ArgumentParser:
     """Return the command line that both have."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.clients.{name}")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("codec", help="decode one frame for a while")
+    commands.add_parser("codec", help="decode frames, from a port and from memory")
     session = commands.add_parser("session", help="go from an unopened port to the first reading, and poll")
     session.add_argument("port")
     session.add_argument("id")
@@ -66,15 +72,34 @@ def spare_terminal() -> tuple[str, int, int]:
     return os.ttyname(client_end), master, client_end
 
 
+def check_values(values: Sequence[float | Decimal | None]) -> None:
+    """Raise `WrongValuesError` unless these are `VALUES`."""
+    found = [None if value is None else round(float(value), 6) for value in values]
+    if found != list(VALUES):
+        raise WrongValuesError(f"{found} instead of {VALUES}")
+
+
+@contextmanager
+def frames_from_another_process(master: int) -> Iterator[None]:
+    """Let another process write `PORT_FRAMES` times `LINE` into the master's end of a pseudo-terminal meanwhile."""
+    with TemporaryDirectory() as folder:
+        lines = Path(folder) / "lines"
+        lines.write_bytes(LINE * PORT_FRAMES)
+        with subprocess.Popen(["cat", lines], stdout=master) as writer:  # noqa: S603, S607 - nothing of it is input
+            try:
+                yield
+            finally:
+                # Where all was read, it is at its end.
+                writer.terminate()
+
+
 def frames_per_s(decode: Callable[[], Sequence[float | Decimal | None]]) -> float:
     """Return how many times a second `decode` turns `LINE` into values; the time is that of the processor.
 
     Raises:
         WrongValuesError: they are not `VALUES`.
     """
-    values = [None if value is None else round(float(value), 6) for value in decode()]
-    if values != list(VALUES):
-        raise WrongValuesError(f"{values} instead of {VALUES}")
+    check_values(decode())
     rounds = 0
     begun_s = time.process_time()
     while (spent_s := time.process_time() - begun_s) < CODEC_S:

@@ -1,27 +1,42 @@
-"""The peer: momonga 0.7.0, with the settings that serve it best, or as it comes.
+"""The peer: momonga 0.7.0, with the settings that serve it best, or as Home Assistant uses it.
 
 At its best it makes one request of a poll (`request_to_get`), and leaves out the three times five seconds that `open()`
-rests between its own requests (`internal_xmit_interval`), though the interface specification asks for them. As it
-comes, it rests, and a poll is one getter after the other, as in its README.
+rests between its own requests (`internal_xmit_interval`), though the interface specification asks for them. In Home
+Assistant (`route_b_smart_meter` of 2026.11) it rests, and a poll is three getters, one after the other.
 """
 # ruff: noqa: PLC0415 - what the imports cost is measured
 
 import argparse
 import asyncio
+from collections.abc import Callable
 import os
 import time
 from typing import TYPE_CHECKING, Any
 
 import serial
 
-from .measures import LINE, TID, frames_per_s, parser, say, settled_memory_b, spare_terminal
+from .measures import (
+    LINE,
+    PORT_FRAMES,
+    TID,
+    check_values,
+    frames_from_another_process,
+    frames_per_s,
+    parser,
+    say,
+    settled_memory_b,
+    spare_terminal,
+)
 
 if TYPE_CHECKING:
     from momonga import Momonga
 
+SETTINGS_IN_HOME_ASSISTANT = {"reopen_delays": (10,), "scan_retries": 10, "join_retries": 10}
+"""What `route_b_smart_meter` sets."""
+
 
 def codec() -> dict[str, Any]:
-    """Return how fast a line of a module becomes values, by the functions that its own threads call."""
+    """Return how fast the lines of a module become values, by the functions that its own threads call."""
     from momonga.momonga import Momonga
     from momonga.momonga_device import BP35C2Strategy, parse_sk_line
     from momonga.momonga_echonet_data import PARSER_MAP, EchonetProperty
@@ -30,8 +45,7 @@ def codec() -> dict[str, Any]:
     strategy = BP35C2Strategy()
     asked = [EchonetProperty(Code(epc)) for epc in (0xE7, 0xE8, 0xE0, 0xE3)]
 
-    def decode() -> tuple[float, ...]:
-        line = LINE.decode(errors="replace").split("\r\n")[0]
+    def values_of(line: str) -> tuple[float, ...]:
         received = parse_sk_line(line, strategy)
         power, currents, normal, reverse = Momonga._extract_response_payload(received.data, TID, asked)  # noqa: SLF001
         amperes = PARSER_MAP[currents.epc](currents.edt)
@@ -43,7 +57,32 @@ def codec() -> dict[str, Any]:
             PARSER_MAP[reverse.epc](reverse.edt, 0.1, 1),
         )
 
-    return {"frames_per_s": frames_per_s(decode)}
+    def decode() -> tuple[float, ...]:
+        return values_of(LINE.decode(errors="replace").split("\r\n")[0])
+
+    return {"frames_per_s": frames_per_s(decode), "port_frames_per_s": frames_per_s_from_port(values_of)}
+
+
+def frames_per_s_from_port(values_of: Callable[[str], tuple[float, ...]]) -> float:
+    """Return how many frames a second of the processor's time become values, as they come out of a port.
+
+    The lines are read as its thread reads them; that it hands them to two others through queues is left out.
+    """
+    from momonga.momonga_sk_wrapper import MomongaSkWrapper
+
+    path, master, client_end = spare_terminal()
+    wrapper = MomongaSkWrapper(path)
+    with serial.Serial(path, wrapper.baudrate) as port:
+        wrapper._ser = port  # noqa: SLF001 - opening it by itself would want a module to answer
+        with frames_from_another_process(master):
+            begun_s = time.process_time()
+            found = [values_of(wrapper._readline(timeout=1)) for _ in range(PORT_FRAMES)]  # noqa: SLF001
+            spent_s = time.process_time() - begun_s
+    for end in (master, client_end):
+        os.close(end)
+    for values in found:
+        check_values(values)
+    return PORT_FRAMES / spent_s
 
 
 def session(options: argparse.Namespace) -> dict[str, Any]:
@@ -53,12 +92,14 @@ def session(options: argparse.Namespace) -> dict[str, Any]:
 
     from momonga import Momonga
 
-    meter = Momonga(options.id, options.password, options.port)
-    if not options.as_it_comes:
+    if options.in_home_assistant:
+        meter = Momonga(options.id, options.password, options.port, **SETTINGS_IN_HOME_ASSISTANT)
+    else:
+        meter = Momonga(options.id, options.password, options.port)
         meter.internal_xmit_interval = 0
     begun_s = time.monotonic()
     meter.open()
-    read(meter, as_it_comes=options.as_it_comes)
+    read(meter, in_home_assistant=options.in_home_assistant)
     cold = {"begun_s": begun_s, "ended_s": time.monotonic()}
     added_b = settled_memory_b() - before_b
 
@@ -69,7 +110,7 @@ def session(options: argparse.Namespace) -> dict[str, Any]:
         time.sleep(options.pause)
         idle_cpu_s += time.process_time() - resting_s
         begun_s, begun_cpu_s = time.monotonic(), time.process_time()
-        read(meter, as_it_comes=options.as_it_comes)
+        read(meter, in_home_assistant=options.in_home_assistant)
         polls.append({"begun_s": begun_s, "ended_s": time.monotonic(), "cpu_s": time.process_time() - begun_cpu_s})
     meter.close()
     return {
@@ -80,17 +121,14 @@ def session(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def read(meter: Momonga, *, as_it_comes: bool) -> None:
-    """Read power, currents and both counters; refuse what is not whole."""
+def read(meter: Momonga, *, in_home_assistant: bool) -> None:
+    """Read power, currents and counters, of which Home Assistant reads one; refuse what is not whole."""
     from momonga import EchonetPropertyCode as Code
 
-    if as_it_comes:
-        values = [
-            meter.get_instantaneous_power(),
-            meter.get_instantaneous_current(),
-            meter.get_measured_cumulative_energy(),
-            meter.get_measured_cumulative_energy(reverse=True),
-        ]
+    if in_home_assistant:
+        current = meter.get_instantaneous_current()
+        power = meter.get_instantaneous_power()
+        values = [*current.values(), power, meter.get_measured_cumulative_energy()]
     else:
         values = list(meter.request_to_get({Code(epc) for epc in (0xE7, 0xE8, 0xE0, 0xE3)}).values())
     if None in values or len(values) != 4:
@@ -113,7 +151,7 @@ async def in_process_with_asyncio(options: argparse.Namespace) -> dict[str, Any]
 def main() -> None:
     """Measure, and print what was found."""
     arguments = parser("momonga")
-    arguments.add_argument("--as-it-comes", action="store_true", help="no settings but the default ones")
+    arguments.add_argument("--in-home-assistant", action="store_true", help="as `route_b_smart_meter` uses it")
     options = arguments.parse_args()
     say(codec() if options.command == "codec" else asyncio.run(in_process_with_asyncio(options)))
 
