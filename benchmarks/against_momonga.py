@@ -339,7 +339,7 @@ def main() -> int:
     parts = (
         table(head, [row.row() for row in rows]),
         goals_table(found),
-        f"{options.runs} sessions of {options.polls} polls each. {measured_on}.",
+        f"Sessions of each client: {options.runs}, with {options.polls} polls each. {measured_on}.",
     )
     sys.stdout.write("\n\n".join(parts) + "\n")
     return 0 if all(goal.met for goal in found) else 1
