@@ -35,16 +35,18 @@ SPOILT_REPEATS = 3
 SPOILT_WAIT_S = (0.5, 2.5)
 """So long the answer may still come after something that could not be read: at least, and at most."""
 REPEAT_SPACING_S = 2.0
-"""From the start of a request to the next one, when that asks again for what was spoilt or is in doubt."""
+"""The same, when the next one asks again for what was spoilt or is in doubt."""
 NOT_SENT_PAUSES_S = (2.0, 3.0, 5.0)
 """After EVENT 21 with 01, which says that the air was busy or that nobody acknowledged: the meter is not silent by that
 (protocol 5.2)."""
 SPACING_S = 5.0
-"""From the start of a request to the start of the next (protocol 5.2)."""
+"""From one request on the air to the next (protocol 5.2)."""
 ON_AIR_S = 0.5
 """A module that has nothing else to do puts a request on the air within this time."""
 GATE_LIMIT_S = 70.0
 """So long a request waits for the renewal of the session or for the end of the transmission limit."""
+CONFIRMATIONS = 4
+"""So many notifications wait for their confirmation at once."""
 BAR_LIMIT_S = 120.0
 """After this time without news of the transmission limit a request tries whether it was lifted unheard."""
 
@@ -85,6 +87,8 @@ class Conversation:
         """When the meter was heard last, or joined, on the event loop's clock."""
         self.was_answered = False
         """Whether the meter has answered anything since it was joined."""
+        self.silent_attempts = SILENT_ATTEMPTS
+        """So many attempts in a row without an answer are borne."""
         self.unanswered = 0
         """How many attempts in a row the meter has left unanswered."""
         self._statistics = statistics
@@ -97,7 +101,6 @@ class Conversation:
         self._link: Link | None = None
         self._meter: Network | None = None
         self._joined = False
-        self._silent_attempts = SILENT_ATTEMPTS
         self._tid = randomness.randrange(0x10000)
         self._one_request = asyncio.Lock()
         self._sent_at = 0.0
@@ -117,10 +120,9 @@ class Conversation:
         self._link = link
         self._meter = meter
 
-    def begin(self, silent_attempts: int = SILENT_ATTEMPTS) -> None:
-        """Talk: the meter is joined. So many attempts without an answer are borne."""
+    def begin(self) -> None:
+        """Talk: the meter is joined."""
         self._joined = True
-        self._silent_attempts = silent_attempts
         self.was_answered = False
         self.unanswered = 0
         self.heard_at = asyncio.get_running_loop().time()
@@ -185,13 +187,19 @@ class Conversation:
     # Requests.
 
     async def request(
-        self, esv: Esv, properties: Iterable[Property], *, to: Eoj = SMART_METER, repeats: int = REPEATS
+        self,
+        esv: Esv,
+        properties: Iterable[Property],
+        *,
+        to: Eoj = SMART_METER,
+        repeats: int = REPEATS,
+        counts: bool = True,
     ) -> Frame:
         """Send a request and return the meter's answer, which may be an SNA.
 
         One request is under way at a time, and they are spaced. A request that stays unanswered is repeated, each time
         with a new TID; to a meter that has not answered the last ones it is sent once. An answer to any of the attempts
-        is taken.
+        is taken. `counts`: whether its silence tells of the session.
 
         Raises:
             NotJoinedError: there is no session now.
@@ -202,11 +210,11 @@ class Conversation:
         async with self._one_request:
             pending = self._pending = _Pending(esv, tuple(properties), to)
             try:
-                return await self._ask(pending, attempts=1 if self.unanswered else 1 + repeats)
+                return await self._ask(pending, attempts=1 if self.unanswered else 1 + repeats, counts=counts)
             finally:
                 self._pending = None
 
-    async def _ask(self, pending: _Pending, attempts: int) -> Frame:
+    async def _ask(self, pending: _Pending, attempts: int, *, counts: bool) -> Frame:
         spoilt_repeats = SPOILT_REPEATS
         while attempts:
             await self._send(pending)
@@ -222,9 +230,9 @@ class Conversation:
                 continue
             _LOGGER.debug("The meter did not answer a request of %d properties", len(pending.epcs))
             self._statistics.unanswered += 1
-            self.unanswered += 1
             attempts -= 1
-            if self.unanswered >= self._silent_attempts:
+            self.unanswered += counts
+            if self.unanswered >= self.silent_attempts:
                 self._on_trouble(Trouble.METER_SILENT)
                 break
         raise MeterSilentError("The meter does not answer")
@@ -261,10 +269,14 @@ class Conversation:
                 if self._bar_is_tried:
                     self.bar()
                     raise
-                if (pause_s := next(pauses_s, None)) is None:
+                pause_s = next(pauses_s, None)
+                # It may have been sent all the same, and only the acknowledgement lost.
+                if await pending.is_settled_within(NOT_SENT_PAUSES_S[-1] if pause_s is None else pause_s):
+                    return
+                if pause_s is None:
                     self._on_trouble(Trouble.NOT_SENT)
                     raise
-                self._next_send_at = asyncio.get_running_loop().time() + pause_s
+                self._next_send_at = 0.0
             except NotJoinedError:
                 self._on_trouble(Trouble.NO_SESSION)
                 raise
@@ -345,7 +357,7 @@ class Conversation:
     def _take_notification(self, frame: Frame) -> None:
         self._statistics.notifications += 1
         # Where nothing may be sent now, the meter repeats it.
-        if frame.esv is Esv.INFC and self._link and self._gates_are_open:
+        if frame.esv is Esv.INFC and self._link and self._gates_are_open and len(self._confirmations) < CONFIRMATIONS:
             task = asyncio.create_task(self._confirm(self._link, frame))
             self._confirmations.add(task)
             task.add_done_callback(self._confirmations.discard)
@@ -411,6 +423,15 @@ class _Pending:
         self.answer = frame
         self.settled.set()
         return asyncio.get_running_loop().time() - self._sent_at[frame.tid]
+
+    async def is_settled_within(self, seconds: float) -> bool:
+        """Wait so long for the answer or the failure; tell whether there is one."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self.settled.wait()
+        except TimeoutError:
+            return False
+        return True
 
     def fail(self, failure: BrouteError) -> None:
         """Let the request fail, unless it was answered."""

@@ -28,17 +28,11 @@ class Memory:
     believed: BelievedCounters | None = None
     slowest_s: Mapping[RequestKind, float] = field(default_factory=dict)
     left_at: float | None = None
-    format: int = FORMAT
-
-    def __post_init__(self) -> None:
-        """Refuse what another version has written."""
-        if self.format != FORMAT:
-            raise MalformedMemoryError("What was remembered is of another version")
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in the types of JSON."""
         return {
-            "format": self.format,
+            "format": FORMAT,
             "network": _network_as_dict(self.network) if self.network else None,
             "dialect": self.dialect,
             "constants": self.constants.as_dict() if self.constants else None,
@@ -54,9 +48,10 @@ class Memory:
         Raises:
             MalformedMemoryError: it was damaged, or is of another version.
         """
+        if not isinstance(data, Mapping) or data.get("format") != FORMAT:
+            raise MalformedMemoryError("What was remembered is of another version")
         try:
             return cls(
-                format=data["format"],
                 network=_network_from_dict(data["network"]) if data["network"] else None,
                 dialect=Dialect(data["dialect"]) if data["dialect"] else None,
                 constants=Constants.from_dict(data["constants"]) if data["constants"] else None,

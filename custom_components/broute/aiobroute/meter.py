@@ -6,6 +6,7 @@ Above: Home Assistant, or the command line. Below: the session.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 import logging
@@ -36,9 +37,13 @@ CLOCK_RESOLUTION = timedelta(minutes=1)
 MIDNIGHT_MARGIN = timedelta(minutes=5)
 """The days of the history are counted from the meter's date: it is not asked for while that may change."""
 
+NOTICE_AGE_S = 2400.0
+"""A notice of a half hour comes within 5 minutes (AIF 3.2.1), and is of the last half hour at the latest."""
+
 _SCALE = (smart_meter.EFFECTIVE_DIGITS.epc, smart_meter.ENERGY_UNIT.epc, smart_meter.COEFFICIENT.epc)
 _INSTANT = (smart_meter.POWER, smart_meter.CURRENTS)
 _COUNTERS = (smart_meter.NORMAL_ENERGY, smart_meter.REVERSE_ENERGY)
+_FIXED_TIME = (smart_meter.NORMAL_FIXED_TIME, smart_meter.REVERSE_FIXED_TIME)
 _DESCRIPTION = (
     super_class.STANDARD_VERSION.epc,
     super_class.ANNOUNCEMENT_MAP.epc,
@@ -233,7 +238,10 @@ class SmartMeter:
         return self._session.on_state(listener)
 
     def on_half_hour(self, listener: HalfHourListener) -> Callable[[], None]:
-        """Call `listener` with the counters that the meter sends after each :00 and :30; return what ends that."""
+        """Call `listener` with the counters that the meter sends after each :00 and :30; return what ends that.
+
+        Only with those that go with the counters that were read (see `plausibility`), so with none before a reading.
+        """
         self._half_hour_listeners.append(listener)
         return lambda: self._half_hour_listeners.remove(listener)
 
@@ -500,6 +508,7 @@ class SmartMeter:
             self._scale = None
             self._properties = PropertyReader(self._session.conversation, _MANDATORY)
             self._plausibility.forget()
+            self._clock = None
         self._mac = network.mac
         remembered, self._remembered = self._remembered, None
         if remembered and remembered.mac == network.mac:
@@ -516,9 +525,31 @@ class SmartMeter:
 
     def _take_notification(self, frame: Frame) -> None:
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
-        if answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) and (half_hour := self.half_hour(answers)):
-            for listener in tuple(self._half_hour_listeners):
-                listener(half_hour)
+        if not answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) or not (half_hour := self.half_hour(answers)):
+            return
+        normal, reverse = (
+            self._goes_with_readings(answers, *pair) for pair in zip(_FIXED_TIME, _COUNTERS, strict=True)
+        )
+        if not normal or half_hour.at.minute not in (0, 30) or half_hour.at.second:
+            _LOGGER.debug("Dropped the counters of a half hour that go with nothing that is known")
+            return
+        if not reverse:
+            half_hour = replace(half_hour, export_kwh=None)
+        for listener in tuple(self._half_hour_listeners):
+            listener(half_hour)
+
+    def _goes_with_readings(
+        self,
+        answers: Answers,
+        fixed: PropertyCodec[smart_meter.FixedTimeCounter],
+        counter: PropertyCodec[int | None],
+    ) -> bool:
+        """Tell whether a counter of the last half hour goes with the last one that was read."""
+        value = answers.value(fixed) if answers.has_data(fixed.epc) else None
+        if self._scale is None or value is None or value.counter is None:
+            return False
+        seen = Observation(value.counter, self._now_s - NOTICE_AGE_S, self._now_s)
+        return self._plausibility.fits(counter.epc, seen, self._scale)
 
 
 def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:

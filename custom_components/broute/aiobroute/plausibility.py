@@ -211,6 +211,11 @@ class Plausibility:
         self.believed[epc] = second
         return second
 
+    def fits(self, epc: int, seen: Observation, scale: Scale) -> bool:
+        """Tell whether a counter of a past instant goes with the last believed one, before or behind it."""
+        last = self.believed.get(epc)
+        return last is not None and (could_follow(seen, last, scale) or could_follow(last, seen, scale))
+
     def _doubt_of_counter(self, epc: int, seen: Observation, scale: Scale) -> Doubt | None:
         last = self.believed.get(epc)
         if last is None:

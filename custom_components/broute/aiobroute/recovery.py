@@ -20,6 +20,8 @@ SILENCE_PAUSE_S = 5.0
 """A meter that does not answer a join has been called for 40 s already (protocol 3.5)."""
 LONG_SILENCE_S = 3600.0
 LONG_SILENCE_PAUSE_S = 60.0
+AIR_PAUSES_S = (1.0, 1.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""The port or the module failed in the middle of a scan or a join: the air is not used again and again for that."""
 JITTER = 0.2
 """Each pause is lengthened by up to this share of it, so that not all homes of a street call at once."""
 SEARCH_EVERY = 8
@@ -58,6 +60,7 @@ class Recovery:
         self._attempts = 0
         self._refusals = 0
         self._module_failed = False
+        self._broken_off = 0
 
     def demand(self, footing: Footing) -> None:
         """Let the next attempt begin with no less than this."""
@@ -75,13 +78,17 @@ class Recovery:
         footing, self._footing = self._footing, Footing.AS_IT_IS
         return Attempt(max(attempt.footing, footing), attempt.searches)
 
-    def pause_s(self, failure: BrouteError, *, outage_s: float, knows_network: bool) -> float:
+    def pause_s(self, failure: BrouteError, *, outage_s: float, knows_network: bool, used_air: bool = False) -> float:
         """Return how long to wait after an attempt, and note what the next one must begin with.
 
         `outage_s`: for how long there has been no session; `knows_network`: whether there is one to join without a
-        search.
+        search; `used_air`: whether the attempt has come to a scan or a join.
         """
-        return self._base_pause_s(failure, outage_s, knows_network=knows_network) * self._random.uniform(1, 1 + JITTER)
+        pause_s = self._base_pause_s(failure, outage_s, knows_network=knows_network)
+        if used_air and isinstance(failure, PortError | ModuleError | NotAModuleError):
+            self._broken_off += 1
+            pause_s = max(pause_s, _nth(AIR_PAUSES_S, self._broken_off))
+        return pause_s * self._random.uniform(1, 1 + JITTER)
 
     def _base_pause_s(self, failure: BrouteError, outage_s: float, *, knows_network: bool) -> float:
         match failure:

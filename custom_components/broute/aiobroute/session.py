@@ -58,9 +58,10 @@ SILENCE_LIMIT_S = 300.0
 DOUBT_S = 20.0
 """So often it is asked once it has left something unanswered: nobody else may ask in that time."""
 CLOCK_RESOLUTION_S = 0.001
-PATIENCE = (1, 4, 16, 64)
+SURPRISE_PAUSE_S = 10.0
+PATIENCE = (1, 4, 10)
 """How many times more silence is borne in a session that replaces one which the meter had fallen silent in: when a new
-session does not help, more of them do not help more."""
+session does not help, more of them do not help more. The most are 10 minutes: the meter may have started anew since."""
 DISTURBANCES = 3
 DISTURBANCE_SPAN_S = 60.0
 """So many spoilt lines and answers to nobody's commands in this time are another program's work, not the wire's."""
@@ -94,7 +95,7 @@ class Session:
         """How the module is spoken to; `None` before it was identified."""
         self.timer = timer or ResponseTimer()
         self.left_at = left_at
-        """When a session with the meter was ended in order, on the event loop's clock; `None` before there was one."""
+        """When the last session with the meter was ended, on the event loop's clock; `None` before there was one."""
         self.state = SessionState.CLOSED
         self.failure: BrouteError | None = None
         """Why the last attempt failed; `None` while there is nothing to complain of."""
@@ -155,7 +156,7 @@ class Session:
         self._keeper = asyncio.create_task(self._keep(), name="broute session")
 
     def _begin_once(self) -> None:
-        if self._opened:
+        if self._opened or self._closing:
             raise ClosedError("A session is opened once")
         self._opened = True
         self._become(SessionState.OPENING)
@@ -186,9 +187,12 @@ class Session:
                 self._keeper.cancel()
                 await asyncio.wait((self._keeper,))
             if was_joined and self._link:
-                self.left_at = asyncio.get_running_loop().time()
-                async with asyncio.timeout(LEAVE_LIMIT_S):
-                    await self._link.leave()
+                try:
+                    async with asyncio.timeout(LEAVE_LIMIT_S):
+                        await self._link.leave()
+                finally:
+                    # Even where nothing tells of its end, it may have ended.
+                    self.left_at = asyncio.get_running_loop().time()
         except (BrouteError, TimeoutError) as err:
             _LOGGER.debug("The session was not ended in order: %s", err)
         finally:
@@ -245,11 +249,16 @@ class Session:
                 self._lose(occurrence, Footing.REOPEN)
 
     def _begin(self) -> None:
+        self.conversation.begin()
+        self._begun()
+
+    def _begun(self) -> None:
         patience = PATIENCE[min(self._fruitless_sessions, len(PATIENCE) - 1)]
+        self._lost.clear()
         self.failure = None
         self.network = self._joining
         self.statistics.sessions += 1
-        self.conversation.begin(SILENT_ATTEMPTS * patience)
+        self.conversation.silent_attempts = SILENT_ATTEMPTS * patience
         self._become(SessionState.JOINED)
 
     def _hold(self) -> None:
@@ -293,7 +302,10 @@ class Session:
         if state in (SessionState.JOINED, SessionState.WAITING, SessionState.CLOSED):
             self._settled.set()
         for listener in tuple(self._state_listeners):
-            listener(state)
+            try:
+                listener(state)
+            except Exception:  # the session must go on whatever becomes of those who look on
+                _LOGGER.exception("Somebody who was told that the session is %s has failed", state)
 
     def _take_drop(self, drop: Drop) -> None:
         if drop in (Drop.GARBLED, Drop.UNEXPECTED):
@@ -320,24 +332,33 @@ class Session:
     async def _keep(self) -> None:
         """Keep the session: set it up, watch it, and when it is lost set it up again."""
         while True:
-            await self._set_up()
-            await self._watch()
+            try:
+                await self._set_up()
+                await self._watch()
+            except Exception:  # whatever it was, the session must come back without anybody's help
+                _LOGGER.exception("The session is kept again after a surprise")
+                self._become(SessionState.WAITING)
+                await asyncio.sleep(SURPRISE_PAUSE_S)
 
     async def _set_up(self) -> None:
         """Try until there is a session, with growing pauses."""
         loop = asyncio.get_running_loop()
         began_at = loop.time()
+        surprised = False
         while True:
             self._lost.clear()
             self.statistics.attempts += 1
+            air = self.statistics.scans + self.statistics.joins
             failure: BrouteError
             try:
                 await self._attempt(self._recovery.next_attempt())
             except BrouteError as err:
                 _LOGGER.debug("The session could not be set up: %s", err)
                 failure = err
-            except Exception:  # whatever it was, the session must come back without anybody's help
-                _LOGGER.exception("The session could not be set up")
+            except Exception as err:  # whatever it was, the session must come back without anybody's help
+                level = logging.DEBUG if surprised else logging.ERROR
+                _LOGGER.log(level, "The session could not be set up", exc_info=err)
+                surprised = True
                 failure = ModuleError("The module cannot be used, for a reason that is only in the log")
             else:
                 return
@@ -348,7 +369,10 @@ class Session:
                 await self._drop_link()
             self._abandon(failure)
             pause_s = self._recovery.pause_s(
-                failure, outage_s=loop.time() - began_at, knows_network=self.network is not None
+                failure,
+                outage_s=loop.time() - began_at,
+                knows_network=self.network is not None,
+                used_air=self.statistics.scans + self.statistics.joins > air,
             )
             self._become(SessionState.WAITING)
             await asyncio.sleep(pause_s)
@@ -370,17 +394,27 @@ class Session:
             await link.prepare(self._credentials)
             self._prepared = True
             self.conversation.lift_bar()
+        refusal: BrouteError | None = None
         if self.network:
             try:
                 await self._join(link, self.network)
             except (CredentialsRefusedError, MeterSilentError) as err:
+                # That it was joined may have got lost.
+                if isinstance(err, MeterSilentError) and await self._take_up(link, self.network):
+                    return
                 if not attempt.searches:
                     raise
                 # It may have moved to another channel: the scan tells.
                 _LOGGER.debug("The meter is not where it was: %s", err)
+                refusal = err
             else:
                 return
-        await self._join_one_of(link, await self._find(link))
+        networks = await self._find(link)
+        if isinstance(refusal, CredentialsRefusedError):
+            networks = [network for network in networks if not _is_same(network, self.network)]
+            if not networks:
+                raise refusal
+        await self._join_one_of(link, networks)
 
     async def _take_up(self, link: Link, network: Network) -> bool:
         """Use the session that the module may still hold, if the meter answers in it."""
@@ -399,7 +433,7 @@ class Session:
             return False
         # A join that an earlier program began may have ended meanwhile, and the session with it has begun.
         if self.state is SessionState.AUTHENTICATING:
-            self._begin()
+            self._begun()
         return True
 
     async def _find(self, link: Link) -> list[Network]:
@@ -487,7 +521,7 @@ class Session:
             for watch in (self._ask_for_instances, self._watch_the_module, self._watch_the_meter)
         ]
         for watch in watches:
-            watch.add_done_callback(_report)
+            watch.add_done_callback(self._end_watch)
         try:
             await self._lost.wait()
         finally:
@@ -495,12 +529,22 @@ class Session:
                 watch.cancel()
             await asyncio.gather(*watches, return_exceptions=True)
 
+    def _end_watch(self, watch: asyncio.Task[None]) -> None:
+        """Set the session up again when a watch has failed: what nobody watches may be lost unseen."""
+        if not watch.cancelled() and (err := watch.exception()):
+            _LOGGER.error("The session is set up again, for it is not watched any more", exc_info=err)
+            self._take(Trouble.MODULE_SILENT)
+
     async def _ask_for_instances(self) -> None:
         await asyncio.sleep(INSTANCE_LIST_WAIT_S)
         if self.instances is None:
             asked = Property(node_profile.INSTANCE_LIST_NOTIFICATION.epc)
             try:
-                self._take_instances(await self.conversation.request(Esv.INF_REQ, (asked,), to=NODE_PROFILE))
+                # Not every meter takes this question: that it does not answer tells nothing of the session.
+                answer = await self.conversation.request(
+                    Esv.INF_REQ, (asked,), to=NODE_PROFILE, repeats=0, counts=False
+                )
+                self._take_instances(answer)
             except BrouteError as err:
                 _LOGGER.debug("The meter did not give its instance list: %s", err)
 
@@ -557,9 +601,12 @@ def _failure_of(cause: Occurrence) -> BrouteError:
     return NotJoinedError("The session with the meter was lost")
 
 
-def _report(watch: asyncio.Task[None]) -> None:
-    if not watch.cancelled() and (err := watch.exception()):
-        _LOGGER.error("The session is not watched any more", exc_info=err)
+def _is_same(network: Network, other: Network | None) -> bool:
+    return other is not None and (network.mac, network.pan_id, network.channel) == (
+        other.mac,
+        other.pan_id,
+        other.channel,
+    )
 
 
 def _subscribe(listeners: list[StateListener], listener: StateListener) -> Callable[[], None]:

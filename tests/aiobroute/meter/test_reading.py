@@ -210,6 +210,7 @@ async def test_the_description_says_what_the_meter_is() -> None:
 
 async def test_the_half_hour_comes_by_itself_and_by_its_own_time_stamp() -> None:
     async with joined() as (meter, home):
+        await meter.describe()
         await meter.read()
         half_hours: list[HalfHour] = []
         unsubscribe = meter.on_half_hour(half_hours.append)
@@ -221,6 +222,29 @@ async def test_the_half_hour_comes_by_itself_and_by_its_own_time_stamp() -> None
             truth = home.truth(half_hour.at)
             assert half_hour.import_kwh == truth.fixed_import_kwh
             assert half_hour.export_kwh == truth.fixed_export_kwh
+
+
+async def test_a_half_hour_that_goes_with_nothing_that_was_read_is_dropped() -> None:
+    async with joined() as (meter, home):
+        half_hours: list[HalfHour] = []
+        meter.on_half_hour(half_hours.append)
+        home.meter.notices.announce(0xEA, 0xEB)
+        await asyncio.sleep(1)
+        assert not half_hours
+        await meter.describe()
+        await meter.read()
+        notify = home.meter.object.notify
+        fixed = notify(0xEA)
+        assert fixed is not None
+        for wrong in (fixed[:-3] + b"\x01\x02\x03", fixed[:5] + b"\x11" + fixed[6:]):
+            home.meter.object.notify = lambda epc, wrong=wrong: wrong if epc == 0xEA else notify(epc)  # type: ignore[method-assign,misc]
+            home.meter.notices.announce(0xEA, 0xEB)
+            await asyncio.sleep(1)
+            assert not half_hours
+        home.meter.object.notify = notify  # type: ignore[method-assign]
+        home.meter.notices.announce(0xEA, 0xEB)
+        await asyncio.sleep(1)
+        assert len(half_hours) == 1
 
 
 async def test_the_strength_of_the_signal_is_that_of_the_last_datagram_where_the_module_tells() -> None:

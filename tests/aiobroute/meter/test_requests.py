@@ -125,6 +125,7 @@ async def test_an_unencrypted_answer_is_dropped() -> None:
 async def test_a_notification_during_a_request_is_taken_beside_its_answer() -> None:
     async with joined() as (meter, home):
         await meter.describe()
+        await meter.read()
         half_hours: list[HalfHour] = []
         meter.on_half_hour(half_hours.append)
         home.faults.late_answers.append(2.0)

@@ -490,7 +490,7 @@ async def test_a_silent_meter_is_asked_seldom_and_is_back_soon_after_it_speaks()
         await asyncio.sleep(4 * 3600)
         # Every 20 s, and a new session now and then.
         assert meter.statistics.requests < 4 * 3600 / 20 * 1.1
-        assert meter.statistics.joins < 12
+        assert meter.statistics.joins < 30
         home.faults.meter_silent = False
         spoke_at = now()
         while meter.statistics.answers < 2:
@@ -515,3 +515,101 @@ async def test_a_module_that_is_reset_while_nobody_asks_is_noticed_within_second
         home.module.reset()
         await asyncio.sleep(9)
         assert meter.statistics.losses == {"reset": 1}
+
+
+async def test_a_meter_that_hung_and_started_anew_is_joined_again_within_minutes() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        home.faults.meter_silent = True
+        await asyncio.sleep(3000)
+        home.faults.meter_silent = False
+        home.meter.reboot(10)
+        started_at, answers = now(), meter.statistics.answers
+        while meter.statistics.answers == answers:
+            await asyncio.sleep(1)
+            assert now() - started_at < 700
+
+
+async def test_a_meter_that_does_not_tell_its_instances_keeps_its_session() -> None:
+    with SimulatedHome() as home:
+        meter = client(home)
+        node = home.meter.object
+        home.meter.notices._announce_instances = lambda: None  # type: ignore[method-assign]
+        home.meter._target = lambda eoj: node if eoj == node.eoj else None  # type: ignore[method-assign,assignment]
+        async with meter:
+            await meter.joined()
+            for _ in range(20):
+                await asyncio.sleep(30)
+                await meter.read()
+            assert meter.statistics.sessions == 1
+
+
+async def test_an_answer_is_taken_though_its_request_was_told_as_not_sent() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        home.faults.acknowledgements_lost = 4
+        began_at, requests_before = now(), meter.statistics.requests
+        assert (await meter.read()).power_w == last_answer(home).truth.power_w
+        assert now() - began_at < 8
+        assert meter.statistics.requests - requests_before <= 1
+        assert meter.statistics.sessions == 1
+
+
+async def test_a_module_that_fails_in_the_middle_of_each_join_does_not_join_without_end() -> None:
+    with SimulatedHome(module="BP35C0-J11") as home:
+        async with client(home) as meter:
+            await meter.joined()
+            home.meter.paa.end_session()
+            joins = meter.statistics.joins
+            loop = asyncio.get_running_loop()
+
+            def brown_out(state: SessionState) -> None:
+                if state is SessionState.AUTHENTICATING:
+                    loop.call_later(4, home.module.reset)
+
+            meter.on_state(brown_out)
+            await asyncio.sleep(3600)
+            assert meter.statistics.joins - joins < 40
+
+
+async def test_somebody_who_looks_on_and_fails_does_not_end_the_session(caplog: pytest.LogCaptureFixture) -> None:
+    async with joined() as (meter, home):
+
+        def fail(state: SessionState) -> None:
+            raise RuntimeError(state)
+
+        meter.on_state(fail)
+        home.meter.paa.end_session()
+        await asyncio.sleep(30)
+        assert meter.state is SessionState.JOINED
+        assert "RuntimeError" in caplog.text
+
+
+async def test_a_join_whose_end_was_not_heard_is_found_out_before_anything_is_searched() -> None:
+    async with joined() as (meter, home):
+        await meter.read()
+        scans = meter.statistics.scans
+        home.faults.set(struck=b"EVENT 25", lines_lost=1)
+        home.meter.paa.end_session()
+        await asyncio.sleep(75)
+        assert meter.state is SessionState.JOINED
+        assert meter.statistics.scans == scans
+
+
+async def test_a_known_meter_that_refuses_is_not_asked_again_because_a_search_finds_it() -> None:
+    with SimulatedHome() as home:
+        async with client(home) as meter:
+            await meter.joined()
+            home.meter.paa.password = "F" * 12
+            home.meter.paa.end_session()
+            joins = meter.statistics.joins
+            await asyncio.sleep(300)
+            assert meter.statistics.joins - joins <= 10
+
+
+async def test_a_closed_session_is_not_started() -> None:
+    with SimulatedHome() as home:
+        meter = client(home)
+        await meter.close()
+        with pytest.raises(ClosedError):
+            meter.start()

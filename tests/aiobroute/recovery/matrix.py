@@ -7,6 +7,9 @@ from simulator import SimulatedHome
 from .scenarios import ANSWER_S, FAMILIES, JOIN_S, Scenario, Stage
 from .watch import INTERVAL_S, Reader
 
+LASTING = {"struck", "byte_by_byte", "gathered_s"}
+"""The switches that are not used up by what they do."""
+
 
 async def recovery_s(family: str, scenario: Scenario) -> float:
     """Let a fault strike while a meter is read, and return how long after its end the next reading came."""
@@ -20,10 +23,12 @@ async def recovery_s(family: str, scenario: Scenario) -> float:
         await reader.read_since(loop.time() + 5 * INTERVAL_S, 10 * INTERVAL_S)
         await asyncio.sleep(INTERVAL_S / 2)
         scenario.strike(Stage(home, family))
+        switched = repr(home.faults.on())
         reader.wake()
         over_at = loop.time() + scenario.lasts_s
         try:
             read_at = await reader.read_since(over_at, scenario.lasts_s + scenario.within_s + 600)
+            assert repr(home.faults.on()) != switched or not home.faults.on().keys() - LASTING, "it did not strike"
             # And it stays so.
             home.faults.off()
             await reader.read_since(loop.time() + 2 * INTERVAL_S, 10 * INTERVAL_S)

@@ -255,7 +255,10 @@ class J11Link:
             await self._authenticate()
         except BrouteError:
             # Or it would go on trying, in the way of the next join.
-            await self._requester.ask(commands.END_ROUTE_B, *_NOT_RUNNING)
+            try:
+                await self._requester.ask(commands.END_ROUTE_B, *_NOT_RUNNING)
+            except BrouteError as err:
+                _LOGGER.debug("The attempt to join was not ended in order: %s", err)
             raise
         self._in_session = True
 
