@@ -35,7 +35,7 @@ SPOILT_REPEATS = 3
 SPOILT_WAIT_S = (0.5, 2.5)
 """So long the answer may still come after something that could not be read: at least, and at most."""
 REPEAT_SPACING_S = 2.0
-"""The same, when the next one asks again for what was spoilt or is in doubt."""
+"""The same, when the next one asks again for what was spoilt or is in doubt, or follows the check of a session."""
 NOT_SENT_PAUSES_S = (2.0, 3.0, 5.0)
 """After EVENT 21 with 01, which says that the air was busy or that nobody acknowledged: the meter is not silent by that
 (protocol 5.2)."""
@@ -238,7 +238,7 @@ class Conversation:
         raise MeterSilentError("The meter does not answer")
 
     def hurry(self) -> None:
-        """Send the next request sooner than usual, because it asks again for what has not come through."""
+        """Send the next request sooner than usual: after this one, nobody knows more than before."""
         self._next_send_at = min(self._next_send_at, self._sent_at + REPEAT_SPACING_S)
 
     async def _await_answer(self, pending: _Pending) -> Frame | None:

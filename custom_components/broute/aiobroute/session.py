@@ -433,6 +433,8 @@ class Session:
             return False
         # A join that an earlier program began may have ended meanwhile, and the session with it has begun.
         if self.state is SessionState.AUTHENTICATING:
+            # Nobody has learned anything by the check.
+            self.conversation.hurry()
             self._begun()
         return True
 
