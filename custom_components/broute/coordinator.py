@@ -105,7 +105,8 @@ def _take_over(hass: HomeAssistant, unique_id: str | None) -> JoinedMeter | None
 class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     """Reads the meter as long as it is joined. `data` is `None` before the first reading.
 
-    A loss that is over within `GRACE_S` is no failure: the last reading stays, and the log stays empty.
+    A loss that is over within `GRACE_S` is no failure: the last reading stays, and the log stays empty. A longer one is
+    told by Home Assistant's coordinator, its end here.
     """
 
     config_entry: BrouteConfigEntry
@@ -179,6 +180,11 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             return self.data
         self._poll_failure = None
         self._end_grace()
+        if not self.last_update_success:
+            # Home Assistant's own line for this is at a level that its log leaves out by default. And it tells the
+            # entities nothing if the time was over in the middle of this poll and the values are those from before.
+            LOGGER.warning("%s: The meter is read again", self.name)
+            self.async_set_updated_data(reading)
         return reading
 
     @callback

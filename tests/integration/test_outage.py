@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Callable
+import logging
 
 from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.broute.coordinator import GRACE_S, BrouteConfigEntry
-from simulator import SimulatedHome
+from simulator import ConstantLoad, SimulatedHome
 from simulator.happenings import Happenings
 
-from .world import has_value, is_free, lines, shown, truth, until, value
+from .world import Ports, has_value, is_free, lines, shown, truth, until, value
 
 INTERVAL_S = 30.0
 
@@ -52,6 +53,7 @@ def renewed_late(home: SimulatedHome) -> None:
     "lose",
     [
         ended_by_the_meter,
+        forgotten_by_the_meter,
         module_restarted,
         unplugged_for_ten_seconds,
         answer_lost,
@@ -120,9 +122,9 @@ def meter_refuses(home: SimulatedHome) -> Callable[[], None]:
     [
         (meter_without_mains, "The connection to the meter was lost"),
         (meter_silent, "The meter does not answer"),
-        (module_mute, "module"),
+        (module_mute, "No supported Wi-SUN module answers at this port"),
         (port_gone, "There is no such port"),
-        (transmission_limit, "The m"),
+        (transmission_limit, "A reading of the meter is a minute late"),
         (meter_refuses, "did not let this module in"),
     ],
 )
@@ -154,7 +156,9 @@ async def test_loss_is_told_once_and_once_when_it_is_over(
         assert has_value(hass, "power")
         told = lines(caplog)
         assert len(told) == 2 * turn + 2, told
-        assert "recovered" in told[-1]
+        assert "The meter is read again" in told[-1]
+    # A log that is set to no level of its own shows them all.
+    assert lines(caplog, logging.WARNING) == told
 
 
 async def test_loss_that_changes_its_reason_is_told_once(
@@ -197,4 +201,20 @@ async def test_slow_meter_shows_no_old_values(
     home.faults.meter_silent = True
     await until(lambda: value(hass, "power") == "unavailable")
     (line,) = lines(caplog)
-    assert "has not been read for a minute" in line
+    assert "A reading of the meter is a minute late" in line
+
+
+async def test_late_answer_is_shown_also_where_nothing_has_changed(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The time is over in the middle of a poll, which succeeds in the end, and says what the one before has said."""
+    home = ports.plug_in(load=ConstantLoad(0))
+    home.meter.answer_s = (14.0, 15.0)
+    await set_up(hass, entry)
+    before = entry.runtime_data.data
+    home.faults.requests_lost = 1
+    await until(lambda: value(hass, "power") == "unavailable")
+    assert home.meter.paa.session
+    await until(lambda: has_value(hass, "power"), limit_s=30)
+    assert entry.runtime_data.data == before
+    assert len(lines(caplog)) == 2

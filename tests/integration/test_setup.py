@@ -91,7 +91,7 @@ async def test_port_that_cannot_be_opened_is_told_and_used_soon_after_it_can(
     assert await until(lambda: not is_free(home)) < (6.2 if busy else 2.6)
     await until(lambda: has_value(hass, "power"))
     assert len(lines(caplog)) == 2
-    assert "recovered" in lines(caplog)[1]
+    assert "The meter is read again" in lines(caplog)[1]
 
 
 async def test_port_without_a_module_is_told_and_given_back_between_attempts(

@@ -83,12 +83,12 @@ def is_free(home: SimulatedHome) -> bool:
     return home.module.port._transport is None
 
 
-def lines(log: pytest.LogCaptureFixture) -> list[str]:
-    """Return what the integration tells a user who has not asked for more."""
+def lines(log: pytest.LogCaptureFixture, level: int = logging.INFO) -> list[str]:
+    """Return what the integration tells a user who has set the log to this level."""
     return [
         record.getMessage()
         for record in log.records
-        if record.name.startswith("custom_components.broute") and record.levelno >= logging.INFO
+        if record.name.startswith("custom_components.broute") and record.levelno >= level
     ]
 
 
