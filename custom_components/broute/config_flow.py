@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final, override
 from urllib.parse import urlsplit
@@ -104,9 +105,13 @@ def _is_among(device: str, others: list[str]) -> bool:
 
 def _what_is_at(device: str) -> str:
     """Return one name for all the names of a port: a device file may have several, and a server serves one client."""
-    if device.startswith("/"):
-        return str(Path(device).resolve())
-    url = urlsplit(device)
+    try:
+        if device.startswith("/"):
+            return str(Path(device).resolve())
+        url = urlsplit(device)
+    except ValueError:
+        # It names nothing, and so nothing that is in use; whoever opens it is told.
+        return device
     # Elsewhere the rest of the URL tells which port it is.
     return url.netloc.casefold() if url.scheme.casefold() in _SCHEMES_OF_SERVERS else device
 
@@ -169,7 +174,13 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         """Make the entry, which takes over the joined meter."""
         # Another flow may have added this meter meanwhile.
         self._abort_if_unique_id_configured()
-        return self.async_create_entry(title=TITLE, data=self._data)
+        return self.async_create_entry(title=self._free_title(), data=self._data)
+
+    def _free_title(self) -> str:
+        """Return a title that no other meter has: the log tells them apart by it."""
+        taken = {entry.title for entry in self._async_current_entries()}
+        numbered = (f"{TITLE} {number}" for number in count(2))
+        return next(title for title in chain([TITLE], numbered) if title not in taken)
 
     @callback
     @override

@@ -156,9 +156,11 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     async def async_shutdown(self) -> None:
         """Stop reading, end the session with the meter, free the port, and remember all of it."""
         await super().async_shutdown()
-        await self.meter.close()
-        self._end_grace()
-        await self._store.async_save(self.meter.memory)
+        try:
+            await self.meter.close()
+        finally:
+            self._end_grace()
+            await self._store.async_save(self.meter.memory)
 
     @property
     def failure(self) -> str | None:

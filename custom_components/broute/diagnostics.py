@@ -35,6 +35,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
         },
         "statistics": meter.statistics.as_dict(),
         "held_back": dict(meter.held_back),
+        "dropped": dict(meter.dropped),
         "meter": _meter(meter.constants) if meter.constants else None,
         "unreadable": (
             {f"{epc:02X}": str(err) for epc, err in coordinator.data.errors.items()} if coordinator.data else {}

@@ -76,4 +76,6 @@ def _store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
 
 def _essence(memory: Memory) -> object:
     """Return what a start needs; the rest changes with every answer, and is written when the session ends."""
-    return memory.network, memory.dialect, memory.constants
+    network = memory.network
+    place = network and (network.channel, network.pan_id, network.mac)
+    return place, memory.dialect, memory.constants

@@ -219,6 +219,20 @@ def test_watch_prints_a_line_a_reading_and_closes_the_session_when_interrupted(t
         assert broute("identify", "--port", port).returncode == 0
 
 
+def test_watch_goes_on_when_the_meter_does_not_say_at_first_what_it_is(tmp_path: Path) -> None:
+    control = tmp_path / "control"
+    with simulator(tmp_path, "--speed", "100", "--control", str(control)) as port:
+        # Every meter must have a list of its properties.
+        switch(control, replaced_values={"9F": [""]})
+        with watch(port, "--json") as process:
+            assert process.stdout is not None
+            assert process.stderr is not None
+            assert "It is tried again" in process.stderr.readline()
+            assert "power_w" in json.loads(process.stdout.readline())
+            process.send_signal(signal.SIGINT)
+            assert process.wait(DEADLINE_S) == 130
+
+
 TO_A_UNIX_SOCKET = """
 import socket, sys
 client = socket.socket(socket.AF_UNIX)
@@ -229,11 +243,11 @@ print(client.makefile().readline(), end="")
 """
 
 
-def scan_in_vain(control: Path) -> None:
-    """Let no scan hear anything from now on; in a process of its own, for tests may connect to no such socket."""
+def switch(control: Path, **faults: Any) -> None:
+    """Set faults of the simulation; in a process of its own, for tests may connect to no such socket."""
     result = subprocess.run(
         [sys.executable, "-c", TO_A_UNIX_SOCKET, control],
-        input=json.dumps({"set": {"scan_misses": 1000}}) + "\n",
+        input=json.dumps({"set": faults}) + "\n",
         capture_output=True,
         text=True,
         timeout=DEADLINE_S,
@@ -248,7 +262,7 @@ def test_the_second_run_joins_without_a_scan(tmp_path: Path, memories: Path) -> 
         (file,) = memories.iterdir()
         # The first run has ended its session; a day later the meter has rested.
         file.write_text(json.dumps(json.loads(file.read_text()) | {"left_at": None}))
-        scan_in_vain(tmp_path / "control")
+        switch(tmp_path / "control", scan_misses=1000)
         result = broute("read", "--port", port, "--json")
         assert result.returncode == 0, result.stderr
         assert result.stderr == ""

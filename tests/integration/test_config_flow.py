@@ -24,7 +24,22 @@ from custom_components.broute.const import CONF_METER, DOMAIN
 from custom_components.broute.coordinator import JOINED_METERS, BrouteConfigEntry
 from simulator import ID, PASSWORD, SimulatedHome
 
-from .world import PORT, TYPED, Ports, add_entry, follow, is_free, last_command, start_flow, submit, truth, until, value
+from .world import (
+    PORT,
+    TYPED,
+    Ports,
+    add_entry,
+    follow,
+    has_value,
+    is_free,
+    last_command,
+    lines,
+    start_flow,
+    submit,
+    truth,
+    until,
+    value,
+)
 
 ABORT_LIMIT_S = 8.0
 OTHER_ID = "FFEEDDCCBBAA99887766554433221100"
@@ -199,6 +214,14 @@ async def test_port_is_known_by_all_its_names(hass: HomeAssistant, ports: Ports,
         step = await submit(hass, await start_flow(hass), device=str(tmp_path / name))
         assert step["errors"] == {CONF_DEVICE: "port_in_use"}
     assert ports.opened == []
+
+
+@pytest.mark.parametrize("typed", ["socket://[fe80::1:4000", "/dev/\0ttyUSB0"])
+async def test_what_is_no_address_is_told_at_the_port(hass: HomeAssistant, ports: Ports, typed: str) -> None:
+    add_entry(hass, "another", "socket://192.168.1.10:4000")
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass), device=typed))
+    assert step["type"] is FlowResultType.FORM
+    assert step["errors"] == {CONF_DEVICE: "port_missing"}
 
 
 @pytest.mark.parametrize(
@@ -387,11 +410,30 @@ async def test_each_entry_gets_its_own_meter(hass: HomeAssistant, ports: Ports) 
     await submit(hass, await start_flow(hass), device="/dev/ttyUSB1", id=OTHER_ID)
     await until(lambda: len(hass.data.get(JOINED_METERS, ())) == 2)
     joined_meters = hass.data[JOINED_METERS]
+    titles: list[str] = []
     for flow_id in [*joined_meters][::-1]:
         step = await hass.config_entries.flow.async_configure(flow_id)
         entry = step["result"]
+        titles.append(entry.title)
         shown_power = value(hass, "power", entry.data[CONF_METER])
         assert shown_power == str(truth(homes[entry.data[CONF_DEVICE]], 0xE7).power_w)
+    assert titles == ["B-Route Smart Meter", "B-Route Smart Meter 2"]
+
+
+async def test_log_tells_which_of_several_meters_is_lost(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome, caplog: pytest.LogCaptureFixture
+) -> None:
+    await add_meter(hass)
+    other = ports.plug_in("/dev/ttyUSB1", id=OTHER_ID, seed=1)
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass), device="/dev/ttyUSB1", id=OTHER_ID))
+    token = step["result"].data[CONF_METER]
+    other.module.port.unplug()
+    await until(lambda: value(hass, "power", token) == "unavailable")
+    (line,) = lines(caplog)
+    assert "B-Route Smart Meter 2" in line
+    other.module.port.plug()
+    await until(lambda: has_value(hass, "power", token))
+    assert "B-Route Smart Meter 2" in lines(caplog)[1]
 
 
 async def test_meter_that_was_added_meanwhile(hass: HomeAssistant, home: SimulatedHome) -> None:

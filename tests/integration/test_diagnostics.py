@@ -1,5 +1,7 @@
 """Diagnostics: what helps, and nothing that tells whose meter it is."""
 
+import asyncio
+from collections import deque
 import json
 from typing import Any
 
@@ -24,6 +26,10 @@ async def test_what_helps_is_in_it(hass: HomeAssistant, home: SimulatedHome, ent
     home.faults.noise_lines.append(b"\xff\x00garbage")
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: has_value(hass, "export_energy"))
+    # The counter stands at 0 for one answer, and where it was when it is asked for again.
+    home.faults.replaced_values["E0"] = deque(["00000000"])
+    await until(lambda: "E0" in home.faults.replaced_values and not home.faults.replaced_values["E0"])
+    await asyncio.sleep(10)
     home.faults.unencrypted_copies = 1
     home.meter.paa.end_session()
     await until(lambda: entry.runtime_data.meter.statistics.sessions == 2)
@@ -50,6 +56,9 @@ async def test_what_helps_is_in_it(hass: HomeAssistant, home: SimulatedHome, ent
     assert statistics["scans"] >= 1
     assert statistics["losses"] == {"ended_by_meter": 1}
     assert statistics["drops"]["unencrypted"] == 1
+    # What is read for the first time is asked for twice, too.
+    assert found["held_back"] == {"first": 2, "fall": 1}
+    assert found["dropped"] == {"fall": 1}
     assert found["meter"]["manufacturer_code"] == "000016"
     assert found["meter"]["standard_version"] == "F"
     assert found["meter"]["unit_kwh"] == "0.1"

@@ -75,6 +75,16 @@ async def test_polls_write_nothing(
     assert home.module.commands.count("SKJOIN") == 2
     assert storage[f"broute.{entry.entry_id}"] is before
 
+    # One that is heard differently is where it was.
+    searched = home.module.commands.count("SKSCAN")
+    home.meter.pan.lqi //= 2
+    home.faults.refused_joins = 2
+    home.meter.paa.end_session()
+    await asyncio.sleep(600)
+    assert home.module.commands.count("SKSCAN") > searched
+    assert has_value(hass, "power")
+    assert storage[f"broute.{entry.entry_id}"] is before
+
     # A meter that has moved is worth it.
     home.meter.pan.channel = 40
     home.meter.paa.end_session()

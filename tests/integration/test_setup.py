@@ -3,6 +3,7 @@
 import asyncio
 import errno
 import logging
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
@@ -169,6 +170,21 @@ async def test_session_is_ended_when_home_assistant_stops(
     assert last_command(home) == "SKTERM"
     assert home.meter.paa.session is None
     assert is_free(home)
+
+
+async def test_what_was_learned_is_kept_when_the_end_is_cut_short(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, storage: dict[str, Any]
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "power"))
+    home.faults.module_mute = True
+    end = asyncio.create_task(entry.runtime_data.async_shutdown())
+    await until(lambda: last_command(home) == "SKTERM")
+    assert f"broute.{entry.entry_id}" not in storage
+    end.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await end
+    assert storage[f"broute.{entry.entry_id}"]["data"]["memory"]["left_at"]
 
 
 async def test_stop_while_the_meter_is_asked_is_no_failure(

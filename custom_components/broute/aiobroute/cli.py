@@ -219,10 +219,11 @@ async def _watch(options: argparse.Namespace) -> None:
     async with _remembered_meter(options) as meter:
         meter.on_half_hour(half_hours.append)
         await meter.joined()
-        await meter.describe()
         while True:
             due = loop.time() + options.interval
             try:
+                if not meter.is_described:
+                    await meter.describe()
                 reading = await meter.read()
             except BrouteError as err:
                 print(f"{err}. It is tried again.", file=sys.stderr, flush=True)
