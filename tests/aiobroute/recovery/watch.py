@@ -64,7 +64,10 @@ class Reader:
         self.longest_gap_s = 0.0
         self.wrong: list[Reading] = []
         self.incomplete: list[Reading] = []
-        self._witness = Witness(home)
+        # Of a meter that is replaced while it is read, too.
+        answers: deque[Answer] = deque(maxlen=READINGS_KEPT)
+        home.meter.on_answer = answers.append
+        self._witness = Witness(home, answers)
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
