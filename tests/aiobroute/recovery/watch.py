@@ -25,9 +25,9 @@ FIELDS = {
 
 
 class Witness:
-    """Everything that a home's meter has answered lately, or what is kept in `answers`."""
+    """Compares readings with `answers`: those of all meters that a home has had."""
 
-    def __init__(self, home: SimulatedHome, answers: deque[Answer] | None = None) -> None:
+    def __init__(self, home: SimulatedHome, answers: deque[Answer]) -> None:
         self._home = home
         self._answers = answers
 
@@ -41,7 +41,7 @@ class Witness:
         )
 
     def _was_sent(self, field: str, value: object, epcs: tuple[int, ...], since: datetime) -> bool:
-        for answer in reversed(self._home.meter.answers if self._answers is None else self._answers):
+        for answer in reversed(self._answers):
             if answer.at < since:
                 return False
             if set(epcs) <= set(answer.epcs) and _truth(answer, field) == value:
