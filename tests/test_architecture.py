@@ -81,8 +81,8 @@ ARROWS: dict[str, set[str]] = {
     },
     # What a user of the library sees.
     "": {
-        *("credentials", "exceptions", "link.base", "memory", "meter", "reactions", "readings", "session"),
-        "statistics",
+        *("credentials", "exceptions", "link.base", "memory", "meter", "plausibility", "reactions", "readings"),
+        *("session", "statistics", "echonet.values"),
     },
     "cli": {
         *("credentials", "exceptions", "memory", "memory_file", "meter", "reactions", "readings", "session"),

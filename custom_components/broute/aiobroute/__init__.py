@@ -5,6 +5,7 @@ ECHONET Lite with the meter. It knows nothing of Home Assistant. Start at `Smart
 """
 
 from .credentials import ID_LENGTH, PASSWORD_LENGTH, Credentials, parse_id, parse_password
+from .echonet.values import JST
 from .exceptions import (
     BrouteError,
     ClosedError,
@@ -28,6 +29,7 @@ from .exceptions import (
 from .link.base import Dialect, Drop, Module, Network
 from .memory import Memory
 from .meter import SmartMeter
+from .plausibility import SUPPLY_LIMIT_W
 from .reactions import SessionState
 from .readings import BelievedCounters, Constants, HalfHour, Reading, Scale
 from .session import Session
@@ -35,7 +37,9 @@ from .statistics import Statistics
 
 __all__ = [
     "ID_LENGTH",
+    "JST",
     "PASSWORD_LENGTH",
+    "SUPPLY_LIMIT_W",
     "BelievedCounters",
     "BrouteError",
     "ClosedError",

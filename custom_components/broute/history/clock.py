@@ -1,0 +1,120 @@
+"""The meter's clock against Home Assistant's: how far it is off, and whether its stamps may be used.
+
+A meter loses its clock in a long outage, and whatever it logs then stands at a wrong time.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
+
+from ..aiobroute import SmartMeter
+from ..const import DOMAIN
+from .ledger import CLOCK_TOLERANCE, Ledger
+
+DRIFT: Final = timedelta(seconds=1) / timedelta(hours=1)
+"""More than a quartz clock gains or loses."""
+AGE_LIMIT_S: Final = 3600.0
+CONFIRMATION_S: Final = 300.0
+"""A clock that seems to be wrong is looked at again after this time: it may have been ours, which is set at its start."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClockOffset:
+    """By what a meter's clock is ahead of the true time, at least and at most; negative is behind. As of `at`.
+
+    The meter shows whole minutes, so that one reading leaves a minute open. Several, at different seconds, leave less.
+    """
+
+    low: timedelta
+    high: timedelta
+    at: datetime
+
+    @property
+    def middle(self) -> timedelta:
+        """What it is most likely."""
+        return (self.low + self.high) / 2
+
+    def narrowed_by(self, earlier: ClockOffset | None) -> ClockOffset:
+        """Return what this one leaves open of an earlier one; this one alone if the clock was set in between."""
+        if earlier is None:
+            return self
+        since = abs(self.at - earlier.at) * DRIFT
+        low, high = max(self.low, earlier.low - since), min(self.high, earlier.high + since)
+        return ClockOffset(low, high, self.at) if low <= high else self
+
+
+class ClockWatch:
+    """Looks at a meter's clock once an hour and in each new session, and tells the user when it is wrong.
+
+    `offset` is what was seen last, `None` before that.
+    """
+
+    def __init__(self, hass: HomeAssistant, meter: SmartMeter, ledger: Ledger, *, token: str, title: str) -> None:
+        """Look at nothing yet."""
+        self.offset: ClockOffset | None = None
+        self.next_look_s: float = AGE_LIMIT_S
+        """After which time a clock that is not right should be looked at again, in seconds."""
+        self._hass = hass
+        self._meter = meter
+        self._ledger = ledger
+        self._issue_id = f"clock_wrong_{token}"
+        self._title = title
+        self._right_at_s: float | None = None
+        """When it was found to be right, on the event loop's clock; `None` if that is in doubt."""
+        self._suspected_at_s: float | None = None
+
+    @property
+    def is_right(self) -> bool:
+        """Whether stamps may be used: the clock was right when it was looked at."""
+        return self._right_at_s is not None
+
+    def doubt(self) -> None:
+        """Use no stamp before the clock was looked at again."""
+        self._right_at_s = None
+
+    async def async_check(self) -> bool:
+        """Look at the clock, if that was long ago; return whether it is right.
+
+        Raises:
+            BrouteError: the meter does not tell the time.
+        """
+        if self._right_at_s is not None and self._now_s - self._right_at_s < AGE_LIMIT_S:
+            return True
+        reading = await self._meter.read_clock()
+        now, now_s = dt_util.utcnow(), self._now_s
+        offset = ClockOffset(reading.earliest(now_s) - now, reading.latest(now_s) - now, now)
+        self.offset = offset.narrowed_by(self.offset)
+        self._right_at_s = None
+        middle = self.offset.middle
+        if abs(middle) <= CLOCK_TOLERANCE:
+            self._suspected_at_s = None
+            self._right_at_s = now_s
+            self._ledger.check_clock(middle, now)
+            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+            return True
+        if self._suspected_at_s is None:
+            self._suspected_at_s = now_s
+        if self._ledger.clock_is_wrong or now_s - self._suspected_at_s >= CONFIRMATION_S:
+            self._ledger.check_clock(middle, now)
+            self._tell(middle)
+        self.next_look_s = AGE_LIMIT_S if self._ledger.clock_is_wrong else CONFIRMATION_S
+        return False
+
+    def _tell(self, offset: timedelta) -> None:
+        ir.async_create_issue(
+            self._hass,
+            DOMAIN,
+            self._issue_id,
+            is_fixable=False,
+            severity=ir.IssueSeverity.WARNING,
+            translation_key="clock_fast" if offset > timedelta(0) else "clock_slow",
+            translation_placeholders={"name": self._title, "minutes": str(round(abs(offset) / timedelta(minutes=1)))},
+        )
+
+    @property
+    def _now_s(self) -> float:
+        return self._hass.loop.time()

@@ -1,0 +1,355 @@
+"""Keeps the log of one meter complete: takes each half hour when it comes, and asks for what is missing.
+
+Above: the entities, the actions and the diagnostics. Below: the client, which asks the meter in the background of the
+readings, the rows in the database, and the planner, which decides. Nothing is remembered of what was done: each time
+the rows that are there tell what is missing.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+import logging
+import random
+from typing import Final
+
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from ..aiobroute import (
+    JST,
+    BrouteError,
+    Constants,
+    CountersAt,
+    PropertyError,
+    PropertyRefusedError,
+    SessionState,
+    SmartMeter,
+)
+from .clock import ClockWatch
+from .ledger import CLOCK_TOLERANCE, Identity, Ledger
+from .planner import DAY, HALF_HOUR, HOUR, Counting, Gap, Log, Plan, Row, day_of, midnight, plan
+from .series import RecorderError, Series, recorder_is_there
+
+_LOGGER = logging.getLogger(__name__)
+
+IMPORT: Final = "import"
+EXPORT: Final = "export"
+
+NOTICE_LIMIT = timedelta(minutes=5)
+"""From a half hour to the meter's notice of it (AIF 3.2.1); one that is missing then is asked for (AIF 3.3.1)."""
+JITTER_S: Final = 45.0
+"""So that not all controllers of a neighbourhood ask at once."""
+LOG_DELAY = timedelta(minutes=2)
+"""A half hour is in the meter's log when this time is over."""
+RETRIES_S: Final = (60.0, 120.0, 300.0, 900.0)
+"""The pauses after something that could not be read or written; the last one again and again."""
+UNREADABLE: Final = 3
+"""A day that could not be understood so often is given up."""
+
+
+class ClockWrongError(Exception):
+    """The meter's clock is wrong, or not known to be right: nothing that it stamps is used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Imported:
+    """What an import has done.
+
+    Attributes:
+        days: the days that were read, in the order in which they were.
+        rows: for each direction how many hours were written.
+        gaps: for each direction the hours that are not right by themselves.
+    """
+
+    days: list[date] = field(default_factory=list)
+    rows: dict[str, int] = field(default_factory=dict)
+    gaps: dict[str, list[Gap]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far the log is.
+
+    Attributes:
+        complete_until: the end of the last hour that all series have; `None` while that is not known.
+        next_day: the day that is asked for next; `None` when nothing is missing.
+        days_read: how many days were read since Home Assistant's start.
+        failure: why it does not go on at present; `None` while it does.
+        gaps: for each direction the hours since Home Assistant's start that are not right by themselves.
+    """
+
+    complete_until: datetime | None = None
+    next_day: date | None = None
+    days_read: int = 0
+    failure: str | None = None
+    gaps: Mapping[str, Sequence[Gap]] = field(default_factory=dict)
+
+
+class LogKeeper:
+    """Keeps the log of one meter.
+
+    Args:
+        hass: Home Assistant.
+        meter: the client.
+        ledger: what is known of the meter's past.
+        token: what the series are named after.
+        title: what the user calls the meter.
+        depth_days: how far back the log is asked for.
+        on_news: called when something that is shown or kept has changed.
+    """
+
+    def __init__(
+        self,
+        hass: HomeAssistant,
+        meter: SmartMeter,
+        ledger: Ledger,
+        *,
+        token: str,
+        title: str,
+        depth_days: int,
+        on_news: Callable[[], None],
+    ) -> None:
+        """Prepare; nothing is asked or written before `async_meet` and `async_run`."""
+        self.half_hour: CountersAt | None = None
+        """The counters of the last half hour."""
+        self.progress = Progress()
+        self.ledger = ledger
+        self.clock = ClockWatch(hass, meter, ledger, token=token, title=title)
+        self._hass = hass
+        self._meter = meter
+        self._token = token
+        self._title = title
+        self._depth_days = depth_days
+        self._on_news = on_news
+        self._constants: Constants | None = None
+        self._counters: dict[str, dict[datetime, Decimal]] = {IMPORT: {}, EXPORT: {}}
+        self._read_until: dict[date, datetime] = {}
+        self._failures: dict[date, int] = {}
+        self._wake = asyncio.Event()
+        self._one_import = asyncio.Lock()
+        self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
+        self._unsubscribe = meter.on_half_hour(self._take_notice)
+
+    # Life.
+
+    @callback
+    def async_meet(self, constants: Constants) -> None:
+        """Begin, or go on, with the meter that was joined and has just told what it is."""
+        self._constants = constants
+        self.clock.doubt()
+        if self.ledger.meet(Identity.of(constants), dt_util.utcnow()):
+            _LOGGER.warning("%s: Another meter, or one that counts otherwise: its log goes on from here", self._title)
+            self._forget_log()
+        self._ask_if_missing()
+
+    async def async_run(self) -> None:
+        """Keep the log complete, as long as this is not cancelled."""
+        pauses_s = iter(RETRIES_S)
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            try:
+                await self._look_after()
+                pauses_s, failure = iter(RETRIES_S), None
+            except (BrouteError, ClockWrongError, RecorderError) as err:
+                _LOGGER.debug("%s: The log is not complete yet: %s", self._title, err)
+                self._call_in(next(pauses_s, RETRIES_S[-1]), self._wake.set)
+                failure = str(err)
+            self._show(failure=failure)
+
+    @callback
+    def async_stop(self) -> None:
+        """Take no more half hours."""
+        self._unsubscribe()
+        for timer in self._timers.values():
+            timer.cancel()
+
+    # Half hours.
+
+    @callback
+    def _take_notice(self, half_hour: CountersAt) -> None:
+        """Take a notice of the meter, once."""
+        if self.half_hour and half_hour.at == self.half_hour.at:
+            return
+        late = dt_util.utcnow() - half_hour.at
+        if not -CLOCK_TOLERANCE <= late <= NOTICE_LIMIT + CLOCK_TOLERANCE:
+            _LOGGER.debug("%s: A half hour came %s after its time: the clock is looked at", self._title, late)
+            self.clock.doubt()
+        self._take(half_hour)
+
+    @callback
+    def _take(self, half_hour: CountersAt) -> None:
+        self.half_hour = half_hour
+        self.ledger.seen_at = dt_util.utcnow()
+        if self.clock.is_right:
+            self._add([half_hour])
+        self._wake.set()
+        self._on_news()
+
+    @callback
+    def _ask_if_missing(self) -> None:
+        """See to it that the last half hour is asked for if it has not come; and the next ones in their time."""
+        now = dt_util.utcnow()
+        due = _half_hour_of(now - NOTICE_LIMIT) + HALF_HOUR + NOTICE_LIMIT
+        jitter_s = random.uniform(0, JITTER_S)  # noqa: S311 - nobody gains by knowing it
+        self._call_in((due - now).total_seconds() + jitter_s, self._ask_if_missing)
+        self._wake.set()
+
+    async def _fetch_half_hour(self) -> None:
+        """Ask for the last half hour, if the meter should have told it by now and has not."""
+        now = dt_util.utcnow()
+        expected = _half_hour_of(now - NOTICE_LIMIT)
+        if self.half_hour and self.half_hour.at >= expected:
+            return
+        half_hour = await self._meter.read_half_hour()
+        if half_hour and expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
+            self._take(half_hour)
+
+    # The log.
+
+    async def _look_after(self) -> None:
+        """Do what is due: the clock, the last half hour, and whatever of the log is missing."""
+        if self._constants is None or not self._meter_is_there:
+            return
+        if not await self.clock.async_check():
+            self._call_in(self.clock.next_look_s, self._wake.set)
+            self._show(failure="The meter's clock is not right")
+            return
+        await self._fetch_half_hour()
+        if not recorder_is_there(self._hass):
+            raise RecorderError("The recorder is not there")
+        async with self._one_import:
+            imported = await self._import(self._constants)
+        if imported.days:
+            _LOGGER.info(
+                "%s: The meter's log was read for %d days; hours written: %s", self._title, len(imported.days), imported.rows
+            )
+
+    async def async_import(self, days: int) -> Imported:
+        """Read today and so many days before once more, and write what follows.
+
+        Raises:
+            ClockWrongError: the meter's clock is wrong.
+            RecorderError: there is no recorder, or it does not work now.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        constants = self._constants or await self._meter.describe()
+        if not await self.clock.async_check():
+            raise ClockWrongError("The meter's clock is not right")
+        if not recorder_is_there(self._hass):
+            raise RecorderError("The recorder is not there")
+        async with self._one_import:
+            self._forget_log()
+            return await self._import(constants, days)
+
+    async def _import(self, constants: Constants, again_days: int | None = None) -> Imported:
+        """Bring the rows up to date: from the last ones on, or so many days once more."""
+        imported = Imported()
+        directions = (IMPORT, EXPORT) if constants.logs_export else (IMPORT,)
+        every_series = {each: Series(self._hass, self._token, each, self._title) for each in directions}
+        depth_days = self._depth_days if again_days is None else again_days
+        start = midnight(day_of(dt_util.utcnow()) - DAY * depth_days)
+        while True:
+            number = 1 if again_days is None else (again_days + 2) * 24
+            rows = {each: await series.async_last_rows(number) for each, series in every_series.items()}
+            since = dict.fromkeys(directions, start)
+            if again_days is None:
+                since |= {each: max(start, kept[-1].end + HOUR) for each, kept in rows.items() if kept}
+            planned = self._plan(constants, rows, since)
+            if again_days is None or planned.day is None:
+                await self._write(every_series, planned, imported)
+            if planned.day is None:
+                break
+            self._show(next_day=planned.day)
+            await self._read(planned.day)
+            imported.days.append(planned.day)
+        ends = [(planned.rows[each] or rows[each])[-1].end for each in directions if planned.rows[each] or rows[each]]
+        if len(ends) == len(directions):
+            self._show(complete_until=min(ends))
+            self._forget_log(before=min(ends) - HOUR)
+        self._show(next_day=None)
+        return imported
+
+    def _plan(
+        self, constants: Constants, rows: Mapping[str, Sequence[Row]], since: Mapping[str, datetime]
+    ) -> Plan:
+        scale = constants.scale
+        count_kwh = scale.unit_kwh * scale.coefficient
+        planned = plan(
+            rows,
+            Log(counters=self._counters, read_until=self._read_until),
+            since=since,
+            now=dt_util.utcnow(),
+            counting=Counting(count_kwh=count_kwh, round_kwh=count_kwh * 10**scale.effective_digits),
+            past=self.ledger.past,
+        )
+        self.ledger.settle_exchange(planned.begins)
+        return planned
+
+    async def _write(self, every_series: Mapping[str, Series], planned: Plan, imported: Imported) -> None:
+        known = {each: [*self.progress.gaps.get(each, ())] for each in every_series}
+        for each, series in every_series.items():
+            if rows := planned.rows[each]:
+                await series.async_write(rows)
+                imported.rows[each] = imported.rows.get(each, 0) + len(rows)
+            new = [gap for gap in planned.gaps[each] if gap not in known[each]]
+            known[each] += new
+            imported.gaps.setdefault(each, []).extend(new)
+        self._show(gaps=known)
+
+    async def _read(self, day: date) -> None:
+        """Read a day of the log: whatever is in it is known then, or known not to be there."""
+        asked_at = dt_util.utcnow() - LOG_DELAY
+        try:
+            half_hours = await self._meter.history(max(0, (day_of(asked_at) - day).days))
+        except PropertyRefusedError:
+            half_hours = []
+        except PropertyError:
+            self._failures[day] = self._failures.get(day, 0) + 1
+            if self._failures[day] < UNREADABLE:
+                raise
+            half_hours = []
+        # Where the meter's midnight came in between, it is the day behind.
+        read = half_hours[0].at.date() if half_hours else day
+        self._add(half_hours)
+        self._read_until[read] = min(asked_at, midnight(read + DAY))
+        self._show(days_read=self.progress.days_read + 1)
+
+    # What is known of it.
+
+    def _add(self, counters: Sequence[CountersAt]) -> None:
+        for one in counters:
+            for direction, energy_kwh in ((IMPORT, one.import_kwh), (EXPORT, one.export_kwh)):
+                if energy_kwh is not None:
+                    self._counters[direction][one.at] = energy_kwh
+
+    def _forget_log(self, before: datetime | None = None) -> None:
+        """Forget what is known of the log, all of it or that of before an instant."""
+        for counters in self._counters.values():
+            for at in [at for at in counters if before is None or at < before]:
+                del counters[at]
+        for day in [day for day in self._read_until if before is None or midnight(day + DAY) < before]:
+            del self._read_until[day]
+        if before is None:
+            self._failures.clear()
+
+    @property
+    def _meter_is_there(self) -> bool:
+        return self._meter.state in (SessionState.JOINED, SessionState.RENEWING)
+
+    def _show(self, **changes: object) -> None:
+        progress = replace(self.progress, **changes)
+        if progress != self.progress:
+            self.progress = progress
+            self._on_news()
+
+    def _call_in(self, delay_s: float, call: Callable[[], None]) -> None:
+        if timer := self._timers.pop(call, None):
+            timer.cancel()
+        self._timers[call] = self._hass.loop.call_later(delay_s, call)
+
+
+def _half_hour_of(at: datetime) -> datetime:
+    return at.replace(minute=at.minute // 30 * 30, second=0, microsecond=0)

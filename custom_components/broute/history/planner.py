@@ -1,0 +1,399 @@
+"""Which rows of statistics follow from a meter's counters, and which days of its log have still to be asked for. Pure.
+
+A series is one direction of one house: a row an hour, with the counter at its end (`state`) and the energy since the
+series began (`sum`). Its rows are all that is known of what was done before: there is no other account of it. What
+follows from that:
+
+- The energy of an hour is what the counter rose by, over its last digit if need be. Energy is never estimated: where
+  the counter at the end of an hour is not known, there is no row, and the energy of all the hours up to the next known
+  counter stands in the last one of them. So no energy is lost or counted twice, and the hours that are not right by
+  themselves are told as a `Gap`.
+- Rows are written in their order, and an hour only when it is settled that no earlier one is still to come: `plan` then
+  needs no more than the last row to go on.
+- A counter that falls, or that rises by more than a supply can deliver, has begun anew: from there on the sum goes on,
+  and what was between the two is not known.
+- After a meter was exchanged (another one, or another unit) counters of the old and the new one have nothing to do
+  with each other, and the log of the new one may hold what it counted elsewhere. Of that only the unbroken part counts
+  that reaches from within the exchange to the present (`beginning`).
+- What was stamped by a clock that was wrong is not used at all (`Past.doubtful`).
+
+Times are aware; a row's is in UTC. Days are the meter's, in JST. Energies are in kWh, exact.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, time, timedelta
+from decimal import Decimal
+from enum import StrEnum
+from operator import attrgetter
+
+from ..aiobroute import JST, SUPPLY_LIMIT_W
+
+HOUR = timedelta(hours=1)
+HALF_HOUR = timedelta(minutes=30)
+DAY = timedelta(days=1)
+
+LARGEST_PART_OF_A_ROUND = 10
+"""A counter that shows less than before has gone over its last digit only if it rose by a tenth of a round at most."""
+SPOILT_POINTS = 4
+"""So many counters in a row may be wrong before they are what the meter says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Counting:
+    """What a counter counts in, kWh: the least that it can show, and after which energy it begins anew at 0."""
+
+    count_kwh: Decimal
+    round_kwh: Decimal
+
+    def rise_kwh(self, earlier: Decimal, later: Decimal, lapse: timedelta) -> Decimal | None:
+        """Return by how much a counter rose in a time; `None` if that cannot be told, or cannot be."""
+        rise = later - earlier if later >= earlier else later - earlier + self.round_kwh
+        most = Decimal(SUPPLY_LIMIT_W * lapse.total_seconds() / 3.6e6) + self.count_kwh
+        if rise > most or rise + self.round_kwh <= most:
+            return None
+        if later < earlier and rise * LARGEST_PART_OF_A_ROUND > self.round_kwh:
+            return None
+        return rise
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """An hour of a series: its start, the counter at its end (kWh), and the energy since the series began (kWh)."""
+
+    start: datetime
+    state: Decimal
+    sum: Decimal
+
+    @property
+    def end(self) -> datetime:
+        """When the counter was that."""
+        return self.start + HOUR
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A time without its two ends; `after` is `None` where nobody knows how early it began."""
+
+    after: datetime | None
+    before: datetime
+
+    def __contains__(self, at: datetime) -> bool:
+        """Tell whether an instant lies in it."""
+        return (self.after is None or self.after < at) and at < self.before
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """The meter was exchanged, or what its counts are worth: after one instant, and before another.
+
+    `begins`: the first half hour that is the present meter's; `None` until that is known.
+    """
+
+    after: datetime | None
+    before: datetime
+    begins: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What is known of a meter's past beside its counters."""
+
+    exchange: Exchange | None = None
+    """The last one: of earlier ones nothing is left but rows."""
+    doubtful: tuple[Span, ...] = ()
+    """Nothing that is stamped with a time in one of these counts."""
+
+    def is_doubtful(self, at: datetime) -> bool:
+        """Tell whether a stamp may be of a clock that was wrong."""
+        return any(at in span for span in self.doubtful)
+
+
+class Reason(StrEnum):
+    """Why hours have no energy of their own."""
+
+    NOT_KEPT = "not_kept"
+    """The meter does not know its counter at the end of an hour."""
+    CLOCK_WRONG = "clock_wrong"
+    """Its clock was wrong then."""
+    EXCHANGED = "exchanged"
+    """It was exchanged then."""
+    BEGAN_ANEW = "began_anew"
+    """Its counter began anew then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """Hours from `start` to `end` that have no row, or a row that is not right by itself.
+
+    `energy_kwh`: what the last of them holds for all of them; `None` where nobody knows what there was.
+    """
+
+    start: datetime
+    end: datetime
+    reason: Reason
+    energy_kwh: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Log:
+    """What is known of a meter's log.
+
+    Attributes:
+        counters: for each direction its counters in kWh by half hour.
+        read_until: for each day that was read the instant up to which it was complete then.
+    """
+
+    counters: Mapping[str, Mapping[datetime, Decimal]]
+    read_until: Mapping[date, datetime] = field(default_factory=dict)
+
+    def is_settled(self, direction: str, at: datetime) -> bool:
+        """Tell whether a counter is known, or known not to be there."""
+        read_until = self.read_until.get(day_of(at))
+        return at in self.counters[direction] or (read_until is not None and at <= read_until)
+
+    def empty_days(self) -> list[date]:
+        """Return the days that were read as a whole, in vain."""
+        known = {day_of(at) for counters in self.counters.values() for at in counters}
+        return [
+            day
+            for day, until in self.read_until.items()
+            if day not in known and until >= midnight(day + DAY) - HALF_HOUR
+        ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What is to be done: the rows to write by direction, and the day to ask the meter for next.
+
+    `day` is `None` when there is nothing more to ask for. `gaps` by direction. `begins` is what is known of the last
+    exchange now.
+    """
+
+    rows: Mapping[str, Sequence[Row]]
+    gaps: Mapping[str, Sequence[Gap]]
+    day: date | None
+    begins: datetime | None = None
+
+
+def day_of(at: datetime) -> date:
+    """Return the meter's day whose log holds a half hour."""
+    return at.astimezone(JST).date()
+
+
+def midnight(day: date) -> datetime:
+    """Return when a day of the meter begins."""
+    return datetime.combine(day, time(), JST)
+
+
+def plan(
+    rows: Mapping[str, Sequence[Row]],
+    log: Log,
+    *,
+    since: Mapping[str, datetime],
+    now: datetime,
+    counting: Counting,
+    past: Past,
+) -> Plan:
+    """Plan what follows from the rows that exist and what is known of the meter's log.
+
+    Args:
+        rows: for each direction rows that exist, in their order: the last one before `since`, and all from then on.
+        log: the counters that are known; those of the present meter.
+        since: for each direction the first full hour whose counter is wanted: the one behind its last row, or as far
+            back as is asked for.
+        now: the time.
+        counting: how the meter counts.
+        past: what else is known.
+    """
+    past = _with_rows(past, rows)
+    open_ends = _open_ends(since, now, log, past)
+    open_days = sorted({day_of(end) for ends in open_ends.values() for end in ends})
+    day = _next_day(open_days, log)
+    begins = None
+    if past.exchange:
+        if open_days and past.exchange.begins is None and midnight(open_days[0]) < past.exchange.before:
+            # Whether what is known of the log is of this house shows only when it is known as a whole.
+            return Plan(rows=dict.fromkeys(rows, ()), gaps=dict.fromkeys(rows, ()), day=day)
+        begins = past.exchange.begins or beginning(past.exchange, log)
+    planned: dict[str, Sequence[Row]] = {}
+    gaps: dict[str, Sequence[Gap]] = {}
+    for direction, ends in open_ends.items():
+        until = ends[0] if ends else now + HOUR
+        counters = {
+            at: counter
+            for at, counter in log.counters[direction].items()
+            if since[direction] - HOUR <= at < until and at >= (begins or at) and not past.is_doubtful(at)
+        }
+        walk = _Walk(counting, past)
+        walk.along(_points(rows[direction], counters, begins))
+        existing = {row.start: row for row in rows[direction]}
+        planned[direction] = tuple(row for row in walk.rows if existing.get(row.start) != row)
+        gaps[direction] = tuple(walk.gaps)
+    return Plan(rows=planned, gaps=gaps, day=day, begins=begins)
+
+
+def _with_rows(past: Past, rows: Mapping[str, Sequence[Row]]) -> Past:
+    """Return the past with what the rows tell of it: what the old meter counted is older than the exchange."""
+    exchange = past.exchange
+    if exchange is None or exchange.begins is not None:
+        return past
+    ends = [row.end for kept in rows.values() for row in kept if row.end <= exchange.before]
+    if exchange.after is not None:
+        ends.append(exchange.after)
+    return replace(past, exchange=replace(exchange, after=max(ends, default=None)))
+
+
+# Which days to ask for.
+
+
+def _open_ends(since: Mapping[str, datetime], now: datetime, log: Log, past: Past) -> dict[str, list[datetime]]:
+    """Return for each direction the full hours whose counters may still become known, in their order.
+
+    A log goes back so far and no further: nothing is hoped for from the days before one without any data.
+    """
+    lost = max(log.empty_days(), default=date.min)
+    exchanged = past.exchange.after if past.exchange else None
+
+    def is_open(direction: str, end: datetime) -> bool:
+        return (
+            not log.is_settled(direction, end)
+            and day_of(end) > lost
+            and not past.is_doubtful(end)
+            and (exchanged is None or end > exchanged)
+        )
+
+    return {
+        direction: [end for end in _hours(start, now) if is_open(direction, end)] for direction, start in since.items()
+    }
+
+
+def _next_day(open_days: Sequence[date], log: Log) -> date | None:
+    """Return the day to ask for: the oldest, and in search of the log's beginning the one in the middle."""
+    if not open_days:
+        return None
+    empty = log.empty_days()
+    with_data = [day for day in log.read_until if day not in empty]
+    if not empty or any(day < max(empty) for day in with_data):
+        return open_days[0]
+    unknown = [day for day in open_days if day < min(with_data, default=date.max)]
+    return unknown[len(unknown) // 2] if unknown else open_days[0]
+
+
+def beginning(exchange: Exchange, log: Log) -> datetime:
+    """Return from which half hour on the log is that of the present meter in this house.
+
+    It hung here at `exchange.before`, and not yet at `exchange.after`. A log without a hole between the two is of the
+    time between, but if it reaches back to when another meter hung here, nobody knows where it became ours.
+    """
+    known = {at for counters in log.counters.values() for at in counters}
+    certain = exchange.before.replace(minute=exchange.before.minute // 30 * 30, second=0, microsecond=0)
+    if certain < exchange.before:
+        certain += HALF_HOUR
+    begins = certain
+    while begins - HALF_HOUR in known:
+        begins -= HALF_HOUR
+        if exchange.after is None or begins <= exchange.after:
+            return certain
+    return begins
+
+
+def _hours(start: datetime, end: datetime) -> Iterator[datetime]:
+    while start <= end:
+        yield start
+        start += HOUR
+
+
+# From counters to rows.
+
+
+@dataclass(frozen=True, slots=True)
+class _Point:
+    """A counter at an instant, and the row that ends there, if there is one.
+
+    `is_present`: whether it is the present meter's, so that it may be compared with others of it.
+    """
+
+    at: datetime
+    counter: Decimal
+    is_present: bool
+    row: Row | None
+
+
+def _points(rows: Sequence[Row], counters: Mapping[datetime, Decimal], begins: datetime | None) -> list[_Point]:
+    ends = {row.end: row for row in rows}
+    points = [
+        _Point(at, counters[at] if at in counters else row.state, begins is None or at >= begins, row)
+        for at, row in ends.items()
+    ]
+    points += [_Point(at, counter, True, None) for at, counter in counters.items() if at not in ends]  # noqa: FBT003
+    return sorted(points, key=attrgetter("at"))
+
+
+class _Walk:
+    """Goes from one known counter to the next, and makes rows of the energy on the way."""
+
+    def __init__(self, counting: Counting, past: Past) -> None:
+        self.rows: list[Row] = []
+        self.gaps: list[Gap] = []
+        self._counting = counting
+        self._past = past
+        self._sum = Decimal(0)
+
+    def along(self, points: Sequence[_Point]) -> None:
+        """Go along all of them."""
+        if not points:
+            return
+        last = points[0]
+        if last.row:
+            self._sum = last.row.sum
+        elif last.at.minute:
+            self._note_gap(last.at, last.at, Reason.NOT_KEPT, None)
+        for number, found in enumerate(points[1:], start=1):
+            point = found
+            if self._is_spoilt(last, point, points[number + 1 : number + 1 + SPOILT_POINTS]):
+                if not point.row:
+                    continue
+                point = replace(point, counter=point.row.state)
+            energy, reason = self._energy(last, point)
+            self._sum += energy or 0
+            if reason:
+                self._note_gap(last.at, point.at, reason, energy)
+            if point.at.minute == 0:
+                self.rows.append(Row((point.at - HOUR).astimezone(UTC), point.counter, self._sum))
+            last = point
+
+    def _energy(self, earlier: _Point, later: _Point) -> tuple[Decimal | None, Reason | None]:
+        """Return the energy between two points, `None` if it is not known, and why its hours are not right."""
+        if (rise := self._rise(earlier, later)) is not None:
+            return rise, self._reason_of(earlier.at, later.at)
+        if earlier.row and later.row:
+            # What is known of it is what was made of it when more was known.
+            return later.row.sum - earlier.row.sum, None
+        return None, Reason.BEGAN_ANEW if earlier.is_present else Reason.EXCHANGED
+
+    def _reason_of(self, earlier: datetime, later: datetime) -> Reason | None:
+        """Return why the hours between two known counters are not right by themselves; `None` if they are."""
+        hour = later.replace(minute=0) if later.minute else later - HOUR
+        if earlier >= hour:
+            return None
+        between = (later - HALF_HOUR * number for number in range(1, int((later - earlier) / HALF_HOUR)))
+        return Reason.CLOCK_WRONG if any(self._past.is_doubtful(at) for at in between) else Reason.NOT_KEPT
+
+    def _is_spoilt(self, last: _Point, point: _Point, following: Sequence[_Point]) -> bool:
+        """Tell whether the counters go on behind one that does not fit, so that it is that one which is wrong."""
+        return (
+            last.is_present
+            and self._rise(last, point) is None
+            and any(self._rise(last, other) is not None for other in following)
+        )
+
+    def _rise(self, earlier: _Point, later: _Point) -> Decimal | None:
+        if not (earlier.is_present and later.is_present):
+            return None
+        return self._counting.rise_kwh(earlier.counter, later.counter, later.at - earlier.at)
+
+    def _note_gap(self, earlier: datetime, later: datetime, reason: Reason, energy: Decimal | None) -> None:
+        start = earlier.replace(minute=0)
+        end = later + HALF_HOUR if later.minute else later
+        self.gaps.append(Gap(start.astimezone(UTC), end.astimezone(UTC), reason, energy))
