@@ -29,7 +29,7 @@ from .link.base import Dialect, Drop, Module, Network
 from .memory import Memory
 from .meter import SmartMeter
 from .reactions import SessionState
-from .readings import BelievedCounters, Constants, HalfHour, Reading, Scale
+from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .session import Session
 from .statistics import Statistics
 
@@ -38,13 +38,14 @@ __all__ = [
     "PASSWORD_LENGTH",
     "BelievedCounters",
     "BrouteError",
+    "ClockReading",
     "ClosedError",
     "Constants",
+    "CountersAt",
     "Credentials",
     "CredentialsRefusedError",
     "Dialect",
     "Drop",
-    "HalfHour",
     "MalformedCredentialsError",
     "MalformedIdError",
     "MalformedMemoryError",
