@@ -60,7 +60,8 @@ ARROWS: dict[str, set[str]] = {
     # The meter.
     "statistics": {"link.base"},
     "response_timer": set(),
-    "conversation": {"exceptions", "echonet.frame", "link.base", "response_timer", "statistics"},
+    "request_queue": set(),
+    "conversation": {"exceptions", "echonet.frame", "link.base", "request_queue", "response_timer", "statistics"},
     "reactions": {"conversation", "link.base"},
     "recovery": {"exceptions"},
     "session": {
@@ -73,8 +74,13 @@ ARROWS: dict[str, set[str]] = {
     "memory": {"exceptions", "link.base", "readings", "response_timer"},
     "memory_file": {"credentials", "exceptions", "memory"},
     "plausibility": {"readings", "echonet.smart_meter"},
+    "clock": {"exceptions", "properties", "readings", "echonet.super_class"},
+    "log": {
+        *("clock", "conversation", "exceptions", "plausibility", "properties", "readings"),
+        *("echonet.frame", "echonet.smart_meter", "echonet.values"),
+    },
     "meter": {
-        *("credentials", "exceptions", "memory", "plausibility", "properties", "reactions", "readings"),
+        *("clock", "credentials", "exceptions", "log", "memory", "plausibility", "properties", "reactions", "readings"),
         *("response_timer", "session", "statistics"),
         *("echonet.frame", "echonet.smart_meter", "echonet.super_class", "echonet.values"),
         *("link.base", "link.port"),
@@ -190,8 +196,8 @@ def test_a_module_imports_the_layers_below_it_and_no_others(module: str) -> None
 def test_the_table_itself_keeps_the_layers() -> None:
     """So that nobody mends a failure of the test above by an arrow that must never be."""
     upper = {
-        *("", "__main__", "cli", "conversation", "memory", "memory_file", "meter", "plausibility", "properties"),
-        *("reactions", "readings", "recovery", "session", "statistics"),
+        *("", "__main__", "cli", "clock", "conversation", "log", "memory", "memory_file", "meter", "plausibility"),
+        *("properties", "reactions", "readings", "recovery", "request_queue", "session", "statistics"),
     }
     for module, below in ARROWS.items():
         layer = module.split(".")[0]

@@ -31,7 +31,7 @@ from .memory import Memory
 from .meter import SmartMeter
 from .plausibility import SUPPLY_LIMIT_W
 from .reactions import SessionState
-from .readings import BelievedCounters, Constants, HalfHour, Reading, Scale
+from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .session import Session
 from .statistics import Statistics
 
@@ -42,13 +42,14 @@ __all__ = [
     "SUPPLY_LIMIT_W",
     "BelievedCounters",
     "BrouteError",
+    "ClockReading",
     "ClosedError",
     "Constants",
+    "CountersAt",
     "Credentials",
     "CredentialsRefusedError",
     "Dialect",
     "Drop",
-    "HalfHour",
     "MalformedCredentialsError",
     "MalformedIdError",
     "MalformedMemoryError",

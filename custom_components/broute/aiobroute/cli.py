@@ -38,7 +38,7 @@ from .memory import Memory
 from .memory_file import MemoryFile
 from .meter import SmartMeter
 from .reactions import SessionState
-from .readings import HalfHour, Reading
+from .readings import CountersAt, Reading
 from .session import Session
 
 EXIT_USAGE = 2
@@ -215,7 +215,7 @@ async def _read(options: argparse.Namespace) -> None:
 
 async def _watch(options: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
-    half_hours: list[HalfHour] = []
+    half_hours: list[CountersAt] = []
     async with _remembered_meter(options) as meter:
         meter.on_half_hour(half_hours.append)
         await meter.joined()
@@ -252,7 +252,7 @@ async def _joined_again(meter: SmartMeter) -> None:
 
 
 async def _history(options: argparse.Namespace) -> None:
-    slots: dict[datetime, HalfHour] = {}
+    slots: dict[datetime, CountersAt] = {}
     async with _remembered_meter(options) as meter:
         await meter.joined()
         for days_back in range(options.days + 1):
@@ -288,7 +288,7 @@ def _reading_fields(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _half_hour_fields(half_hour: HalfHour | None) -> dict[str, Any]:
+def _half_hour_fields(half_hour: CountersAt | None) -> dict[str, Any]:
     return {
         "fixed_time": half_hour.at.isoformat() if half_hour else None,
         "fixed_import_kwh": _number(half_hour.import_kwh) if half_hour else None,

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Callable, Iterable
 from enum import Enum
 import logging
+import math
 import random
 
 from .echonet.frame import ANSWERS, CONTROLLER, NODE_PROFILE, PORT, SMART_METER, Eoj, Esv, Frame, Property
@@ -21,6 +22,7 @@ from .exceptions import (
     NotSentError,
 )
 from .link.base import Datagram, Drop, Link, Network
+from .request_queue import RequestQueue
 from .response_timer import RequestKind, ResponseTimer
 from .statistics import Statistics
 
@@ -102,7 +104,7 @@ class Conversation:
         self._meter: Network | None = None
         self._joined = False
         self._tid = randomness.randrange(0x10000)
-        self._one_request = asyncio.Lock()
+        self._queue = RequestQueue(self._clear_at)
         self._sent_at = 0.0
         self._next_send_at = 0.0
         self._pending: _Pending | None = None
@@ -135,8 +137,9 @@ class Conversation:
         self._joined = False
         self._meter = None
         self._link = None
-        # Whoever waits at a gate finds out behind it.
+        # Whoever waits at a gate, or for room, finds out behind it.
         self._renewed.set()
+        self._queue.forget()
         if self._pending:
             self._pending.fail(failure)
         for task in self._confirmations:
@@ -151,6 +154,7 @@ class Conversation:
     def end_renewal(self) -> None:
         """Send again."""
         self._renewed.set()
+        self._queue.look_again()
 
     def bar(self) -> None:
         """Send nothing while the module is above its limit of transmission time (protocol 3.10)."""
@@ -162,6 +166,7 @@ class Conversation:
         """Send again."""
         self._bar_is_tried = False
         self._may_transmit.set()
+        self._queue.look_again()
         if self._bar_limit:
             self._bar_limit.cancel()
             self._bar_limit = None
@@ -179,6 +184,12 @@ class Conversation:
     def _gates_are_open(self) -> bool:
         return self._renewed.is_set() and self._may_transmit.is_set()
 
+    def _clear_at(self) -> float:
+        """Return from when on a request can be sent: at once where it fails at once, without a session."""
+        if not self._joined:
+            return -math.inf
+        return self._next_send_at if self._gates_are_open else math.inf
+
     def on_notification(self, listener: NotificationListener) -> Callable[[], None]:
         """Call `listener` with each INF and INFC of the meter; return what ends that."""
         self._listeners.append(listener)
@@ -194,12 +205,14 @@ class Conversation:
         to: Eoj = SMART_METER,
         repeats: int = REPEATS,
         counts: bool = True,
+        background: bool = False,
     ) -> Frame:
         """Send a request and return the meter's answer, which may be an SNA.
 
         One request is under way at a time, and they are spaced. A request that stays unanswered is repeated, each time
         with a new TID; to a meter that has not answered the last ones it is sent once. An answer to any of the attempts
-        is taken. `counts`: whether its silence tells of the session.
+        is taken. `counts`: whether its silence tells of the session. `background`: it has time, and others go before
+        it, also from one of its attempts to the next (see `RequestQueue`).
 
         Raises:
             NotJoinedError: there is no session now.
@@ -207,14 +220,28 @@ class Conversation:
             NotSentError: the module could not send it.
             ModuleError: the module does not answer.
         """
-        async with self._one_request:
-            pending = self._pending = _Pending(esv, tuple(properties), to)
-            try:
+        pending = _Pending(esv, tuple(properties), to)
+        if not background:
+            async with self._queue.turn():
                 return await self._ask(pending, attempts=1 if self.unanswered else 1 + repeats, counts=counts)
-            finally:
-                self._pending = None
+        repeats = 0 if self.unanswered else repeats
+        while True:
+            async with self._queue.turn(background=True):
+                try:
+                    return await self._ask(pending, attempts=1, counts=counts)
+                except MeterSilentError:
+                    if not repeats or not self._joined:
+                        raise
+            repeats -= 1
 
     async def _ask(self, pending: _Pending, attempts: int, *, counts: bool) -> Frame:
+        self._pending = pending
+        try:
+            return await self._attempt(pending, attempts, counts=counts)
+        finally:
+            self._pending = None
+
+    async def _attempt(self, pending: _Pending, attempts: int, *, counts: bool) -> Frame:
         spoilt_repeats = SPOILT_REPEATS
         while attempts:
             await self._send(pending)
@@ -240,6 +267,7 @@ class Conversation:
     def hurry(self) -> None:
         """Send the next request sooner than usual: after this one, nobody knows more than before."""
         self._next_send_at = min(self._next_send_at, self._sent_at + REPEAT_SPACING_S)
+        self._queue.look_again()
 
     async def _await_answer(self, pending: _Pending) -> Frame | None:
         """Wait for the answer; `None` when the time for it is over, or when it seems to have been spoilt."""

@@ -6,44 +6,42 @@ Above: Home Assistant, or the command line. Below: the session.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 import logging
 import math
 import random
 from typing import Any, Self
 
+from .clock import MeterClock
 from .credentials import Credentials
 from .echonet import smart_meter, super_class
-from .echonet.frame import Esv, Frame, Property
-from .echonet.values import JST, PropertyCodec
-from .exceptions import BrouteError, ImplausibleValueError, PropertyError, PropertyRefusedError
+from .echonet.frame import Frame
+from .echonet.smart_meter import Counters
+from .echonet.values import PropertyCodec
+from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError, PropertyRefusedError
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
+from .log import MeterLog
 from .memory import Memory
 from .plausibility import Doubt, Measured, Observation, Plausibility
 from .properties import Answers, PropertyReader
 from .reactions import SessionState
-from .readings import BelievedCounters, Constants, HalfHour, Reading, Scale
+from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
 
 _LOGGER = logging.getLogger(__name__)
 
-CLOCK_AGE_LIMIT_S = 3600.0
-CLOCK_RESOLUTION = timedelta(minutes=1)
-MIDNIGHT_MARGIN = timedelta(minutes=5)
-"""The days of the history are counted from the meter's date: it is not asked for while that may change."""
-
-NOTICE_AGE_S = 2400.0
+HALF_HOUR_AGE_S = 2400.0
 """A notice of a half hour comes within 5 minutes (AIF 3.2.1), and is of the last half hour at the latest."""
+MINUTE_AGE_S = 120.0
+"""The counters of the last full minute are no older."""
 
 _SCALE = (smart_meter.EFFECTIVE_DIGITS.epc, smart_meter.ENERGY_UNIT.epc, smart_meter.COEFFICIENT.epc)
 _INSTANT = (smart_meter.POWER, smart_meter.CURRENTS)
 _COUNTERS = (smart_meter.NORMAL_ENERGY, smart_meter.REVERSE_ENERGY)
-_FIXED_TIME = (smart_meter.NORMAL_FIXED_TIME, smart_meter.REVERSE_FIXED_TIME)
 _DESCRIPTION = (
     super_class.STANDARD_VERSION.epc,
     super_class.ANNOUNCEMENT_MAP.epc,
@@ -69,7 +67,7 @@ _MANDATORY = frozenset(
 """What every meter gives (protocol 2.2), for as long as its Get map is not known."""
 
 
-type HalfHourListener = Callable[[HalfHour], None]
+type HalfHourListener = Callable[[CountersAt], None]
 
 
 class SmartMeter:
@@ -121,8 +119,8 @@ class SmartMeter:
             constants.get_map if constants else _MANDATORY,
             constants.max_properties if constants else smart_meter.MAX_PROPERTIES,
         )
-        self._clock: tuple[float, datetime] | None = None
-        self._history = asyncio.Lock()
+        self._clock = MeterClock(self._properties)
+        self._log = MeterLog(self._session.conversation, self._properties, self._clock, self._plausibility)
         self._half_hour_listeners: list[HalfHourListener] = []
         self._session.on_state(self._take_state)
         self._session.conversation.on_notification(self._take_notification)
@@ -327,84 +325,88 @@ class SmartMeter:
         self.is_described = True
         return constants
 
-    def half_hour(self, answers: Answers) -> HalfHour | None:
+    def half_hour(self, answers: Answers) -> CountersAt | None:
         """Make one value of EA and EB; `None` before the meter has one, or while it cannot be converted."""
-        normal = answers.value(smart_meter.NORMAL_FIXED_TIME)
-        if normal is None or normal.at is None or self._scale is None:
-            return None
-        reverse = answers.value(smart_meter.REVERSE_FIXED_TIME)
-        same_time = reverse is not None and reverse.at == normal.at
-        try:
-            return HalfHour(
-                at=normal.at,
-                import_kwh=self._scale.energy_kwh(normal.counter),
-                export_kwh=self._scale.energy_kwh(reverse.counter) if reverse and same_time else None,
-            )
-        except PropertyError as err:
-            _LOGGER.debug("Dropped the counters of a half hour: %s", err)
-            return None
+        at, counters = _half_hour_of(answers)
+        return self._in_kwh(at, counters) if at else None
 
-    async def history(self, days_back: int) -> list[HalfHour]:
-        """Read the 48 counters of one day of the meter's own log, 0 for today to 99; by the meter's date.
+    async def read_half_hour(self) -> CountersAt | None:
+        """Ask for the counters of the last half hour, which the meter sends by itself as well (see `on_half_hour`).
 
-        Near the meter's midnight this waits until its date has changed.
+        `None`: the meter has none, or they do not go with the counters that were read.
 
         Raises:
-            PropertyError: the meter refuses the day, or answers for another one.
             BrouteError: the meter was not asked, or did not answer.
         """
-        async with self._history:
-            constants = self.constants or await self.describe()
-            while True:
-                today = await self._steady_clock()
-                day = await self._log_of(days_back, today, constants)
-                # The days are counted back from the meter's date: it must still be the one that they are labelled with.
-                if (await self._read_clock() + CLOCK_RESOLUTION).date() == today.date():
-                    return day
+        epcs = [smart_meter.NORMAL_FIXED_TIME.epc]
+        if self.constants and smart_meter.REVERSE_FIXED_TIME.epc in self.constants.get_map:
+            epcs.append(smart_meter.REVERSE_FIXED_TIME.epc)
+        return self._believed_half_hour(await self._properties.get(epcs))
 
-    async def _log_of(self, days_back: int, today: datetime, constants: Constants) -> list[HalfHour]:
-        chosen = await self._session.conversation.request(
-            Esv.SET_C, (Property(smart_meter.HISTORY_DAY.epc, smart_meter.encode_day(days_back)),)
-        )
-        if chosen.esv is not Esv.SET_RES:
-            raise PropertyRefusedError(f"The meter does not give the history of {days_back} days ago")
-        imports = await self._day(smart_meter.NORMAL_DAY_HISTORY, days_back, constants.scale)
-        exports: Sequence[Decimal | None] = [None] * len(imports)
-        if smart_meter.REVERSE_DAY_HISTORY.epc in constants.get_map:
-            exports = await self._day(smart_meter.REVERSE_DAY_HISTORY, days_back, constants.scale)
-        midnight = (today - timedelta(days=days_back)).replace(hour=0, minute=0)
-        return [
-            HalfHour(at=midnight + slot * timedelta(minutes=30), import_kwh=imported, export_kwh=exported)
-            for slot, (imported, exported) in enumerate(zip(imports, exports, strict=True))
-        ]
+    async def read_minute(self) -> CountersAt | None:
+        """Ask for the counters of the last full minute, which meters of the second generation have.
 
-    async def _day(
-        self, codec: PropertyCodec[smart_meter.DayHistory], days_back: int, scale: Scale
-    ) -> list[Decimal | None]:
-        day = (await self._properties.get([codec.epc])).required(codec)
-        if day.day != days_back:
-            raise PropertyError(f"{codec}: day {day.day} instead of {days_back}")
-        return [scale.energy_kwh(counter) for counter in day.counters]
+        `None`: the meter has none now, or they do not go with the counters that were read.
 
-    async def _steady_clock(self) -> datetime:
-        """Return the meter's date and time, but not while its date is about to change."""
-        while True:
-            now = await self._read_clock()
-            midnight = now.replace(hour=0, minute=0) + timedelta(days=1)
-            if midnight - now > MIDNIGHT_MARGIN:
-                return now
-            await asyncio.sleep((midnight - now + timedelta(minutes=1)).total_seconds())
-            self._clock = None
+        Raises:
+            PropertyRefusedError: this meter has none at all.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        constants = self.constants or await self.describe()
+        codec = smart_meter.ONE_MINUTE_ENERGY
+        if codec.epc not in constants.get_map:
+            raise PropertyRefusedError(f"{codec}: this meter has no counters of each minute")
+        minute = (await self._properties.get([codec.epc])).required(codec)
+        if minute.at is None or minute.at.second:
+            return None
+        return self._believed_counters(minute.at, minute.counters, MINUTE_AGE_S)
 
-    async def _read_clock(self) -> datetime:
-        """Return the meter's date and time, to the minute; read once an hour, and counted on in between."""
-        loop = asyncio.get_running_loop()
-        if self._clock is None or loop.time() - self._clock[0] > CLOCK_AGE_LIMIT_S:
-            answers = await self.get(super_class.CURRENT_DATE, super_class.CURRENT_TIME)
-            date, time = answers.required(super_class.CURRENT_DATE), answers.required(super_class.CURRENT_TIME)
-            self._clock = loop.time(), datetime.combine(date, time)
-        read_at, clock = self._clock
-        return (clock + timedelta(seconds=loop.time() - read_at)).astimezone(JST).replace(second=0, microsecond=0)
+    async def read_clock(self) -> ClockReading:
+        """Read the meter's date and time, so often that no digit of it can be wrong; mostly that is once.
+
+        Raises:
+            PropertyError: the meter gives no date and time, or a different one each time.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        return await self._clock.read()
+
+    # The meter's own log: in the background, see `RequestQueue`.
+
+    async def history(self, days_back: int) -> list[CountersAt]:
+        """Read the 48 counters of one day of the meter's own log, 0 for today to 99; by the meter's date.
+
+        At 00:00, 00:30, ... 23:30. Near the meter's midnight this waits until its date has changed. A day in which a
+        counter cannot follow the one before it is read twice, and where both answers differ there is no counter.
+
+        Raises:
+            PropertyRefusedError: the meter refuses the day.
+            PropertyError: it answers for another one, or what it answers cannot be read.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        constants = self.constants or await self.describe()
+        day = await self._log.day(days_back, constants)
+        self._check_meter(constants)
+        return day
+
+    async def minutes(self, at: datetime, count: int) -> list[CountersAt]:
+        """Read the counters of the 1 to 10 full minutes up to `at`, the oldest first, which newer meters keep.
+
+        As `history` does; `at` is by the meter's clock, in any time zone.
+
+        Raises:
+            PropertyRefusedError: this meter keeps none, or refuses these.
+            PropertyError: it answers for others, or what it answers cannot be read.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        constants = self.constants or await self.describe()
+        minutes = await self._log.minutes(at, count, constants)
+        self._check_meter(constants)
+        return minutes
+
+    def _check_meter(self, asked: Constants) -> None:
+        """Raise unless the meter that was asked is still there, and counts as it did."""
+        if (self._mac, self._scale) != (asked.mac, asked.scale):
+            raise NotJoinedError("The meter that was asked is there no more, or counts otherwise than it did")
 
     @property
     def _now_s(self) -> float:
@@ -506,9 +508,10 @@ class SmartMeter:
             self.constants = None
             self._constants_are_remembered = False
             self._scale = None
-            self._properties = PropertyReader(self._session.conversation, _MANDATORY)
+            self._properties.forget(_MANDATORY)
             self._plausibility.forget()
-            self._clock = None
+            self._clock.forget()
+            self._log.forget()
         self._mac = network.mac
         remembered, self._remembered = self._remembered, None
         if remembered and remembered.mac == network.mac:
@@ -525,31 +528,60 @@ class SmartMeter:
 
     def _take_notification(self, frame: Frame) -> None:
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
-        if not answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) or not (half_hour := self.half_hour(answers)):
-            return
-        normal, reverse = (
-            self._goes_with_readings(answers, *pair) for pair in zip(_FIXED_TIME, _COUNTERS, strict=True)
-        )
-        if not normal or half_hour.at.minute not in (0, 30) or half_hour.at.second:
-            _LOGGER.debug("Dropped the counters of a half hour that go with nothing that is known")
-            return
-        if not reverse:
-            half_hour = replace(half_hour, export_kwh=None)
-        for listener in tuple(self._half_hour_listeners):
-            listener(half_hour)
+        if answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) and (half_hour := self._believed_half_hour(answers)):
+            for listener in tuple(self._half_hour_listeners):
+                listener(half_hour)
 
-    def _goes_with_readings(
-        self,
-        answers: Answers,
-        fixed: PropertyCodec[smart_meter.FixedTimeCounter],
-        counter: PropertyCodec[int | None],
-    ) -> bool:
-        """Tell whether a counter of the last half hour goes with the last one that was read."""
-        value = answers.value(fixed) if answers.has_data(fixed.epc) else None
-        if self._scale is None or value is None or value.counter is None:
+    # Counters that come with a time of their own.
+
+    def _believed_half_hour(self, answers: Answers) -> CountersAt | None:
+        at, counters = _half_hour_of(answers)
+        if at is None or at.minute not in (0, 30) or at.second:
+            return None
+        return self._believed_counters(at, counters, HALF_HOUR_AGE_S)
+
+    def _believed_counters(self, at: datetime, counters: Counters, age_s: float) -> CountersAt | None:
+        """Return counters that are no older than so many seconds, as far as they go with the last ones that were read.
+
+        And their time with the meter's clock, if that was read within the last hour.
+        """
+        clock, now_s = self._clock.fresh, self._now_s
+        is_in_time = clock is None or (clock.earliest(now_s - age_s) <= at <= clock.latest(now_s))
+        if not is_in_time or not self._goes_with_readings(smart_meter.NORMAL_ENERGY, counters.normal, age_s):
+            _LOGGER.debug("Dropped counters that go with nothing that is known")
+            return None
+        if not self._goes_with_readings(smart_meter.REVERSE_ENERGY, counters.reverse, age_s):
+            counters = Counters(counters.normal, None)
+        return self._in_kwh(at, counters)
+
+    def _goes_with_readings(self, codec: PropertyCodec[int | None], counter: int | None, age_s: float) -> bool:
+        if self._scale is None or counter is None:
             return False
-        seen = Observation(value.counter, self._now_s - NOTICE_AGE_S, self._now_s)
-        return self._plausibility.fits(counter.epc, seen, self._scale)
+        seen = Observation(counter, self._now_s - age_s, self._now_s)
+        return self._plausibility.fits(codec.epc, seen, self._scale)
+
+    def _in_kwh(self, at: datetime, counters: Counters) -> CountersAt | None:
+        if self._scale is None:
+            return None
+        try:
+            return CountersAt(
+                at=at,
+                import_kwh=self._scale.energy_kwh(counters.normal),
+                export_kwh=self._scale.energy_kwh(counters.reverse),
+            )
+        except PropertyError as err:
+            _LOGGER.debug("Dropped counters: %s", err)
+            return None
+
+
+def _half_hour_of(answers: Answers) -> tuple[datetime | None, Counters]:
+    """Return EA and EB with their time, if it is one time."""
+    normal = answers.value(smart_meter.NORMAL_FIXED_TIME)
+    reverse = answers.value(smart_meter.REVERSE_FIXED_TIME)
+    same_time = normal is not None and reverse is not None and reverse.at == normal.at
+    return (normal.at if normal else None), Counters(
+        normal.counter if normal else None, reverse.counter if reverse and same_time else None
+    )
 
 
 def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:

@@ -28,6 +28,9 @@ Some supplies are otherwise by nature: three-phase at 200 V has more power than 
 meters whose currents have no sign. A check of power and currents that was answered the same twice `BY_NATURE` times is
 not made any more with this meter, so that it is not asked twice for ever.
 
+The meter's log is held against itself: each of its counters must follow the one before it, and its ends must go with
+what lies beside them. Where they do not, it is read a second time, and what both answers say is what the meter says.
+
 What remains: a wrong value that could be true. That is a power or a current near the right one, or a counter
 a few counts ahead. The latter shows as a fall at the next reading, and is put right by it.
 """
@@ -85,6 +88,8 @@ class Doubt(StrEnum):
     """More power than the currents carry at 200 V."""
     POWER_BELOW_CURRENTS = "power_below_currents"
     """Much less power than the currents carry."""
+    LOG = "log"
+    """A piece of the meter's log that could not be read, or in which a counter cannot follow the one before it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +121,11 @@ def could_follow(later: Observation, earlier: Observation, scale: Scale) -> bool
     size: int = 10**scale.effective_digits
     rise = int(rise_kwh / float(scale.unit_kwh * scale.coefficient))
     return (later.counter - earlier.counter) % size <= min(rise, size // LARGEST_PART_OF_A_ROUND) + 1
+
+
+def could_be_of_one_counter(a: Observation, b: Observation, scale: Scale) -> bool:
+    """Tell whether one of two counters could follow the other, in whatever order they were taken."""
+    return could_follow(a, b, scale) or could_follow(b, a, scale)
 
 
 class Plausibility:
@@ -214,7 +224,7 @@ class Plausibility:
     def fits(self, epc: int, seen: Observation, scale: Scale) -> bool:
         """Tell whether a counter of a past instant goes with the last believed one, before or behind it."""
         last = self.believed.get(epc)
-        return last is not None and (could_follow(seen, last, scale) or could_follow(last, seen, scale))
+        return last is not None and could_be_of_one_counter(seen, last, scale)
 
     def _doubt_of_counter(self, epc: int, seen: Observation, scale: Scale) -> Doubt | None:
         last = self.believed.get(epc)

@@ -66,14 +66,20 @@ class PropertyReader:
         """How many properties this meter answers in one request."""
         self._conversation = conversation
         self._refused: set[int] = set()
-        self._answered: list[int] = []
-        """How many properties each answer to the request that is under way brought."""
         self._limits_seen: list[int] = []
         self._limited_at: float | None = None
         """Since when this reader asks for less than the most; `None` while it does not, or has not asked yet."""
 
-    async def get(self, epcs: Sequence[int]) -> Answers:
-        """Get properties.
+    def forget(self, readable: frozenset[int]) -> None:
+        """Begin anew with another meter."""
+        self.readable = readable
+        self.max_properties = MAX_PROPERTIES
+        self._refused.clear()
+        self._limits_seen.clear()
+        self._limited_at = None
+
+    async def get(self, epcs: Sequence[int], *, background: bool = False) -> Answers:
+        """Get properties; `background`: when nobody else wants anything of the meter, see `RequestQueue`.
 
         Raises:
             BrouteError: the meter was not asked, or did not answer.
@@ -81,7 +87,7 @@ class PropertyReader:
         self._forget_an_old_limit()
         edts: dict[int, bytes] = {}
         for start in range(0, len(epcs), self.max_properties):
-            edts |= await self._get_chunk(epcs[start : start + self.max_properties])
+            edts |= await self._get_chunk(epcs[start : start + self.max_properties], background=background)
         return Answers(edts)
 
     def _forget_an_old_limit(self) -> None:
@@ -92,11 +98,11 @@ class PropertyReader:
             self.max_properties = MAX_PROPERTIES
             self._limited_at = None
 
-    async def _get_chunk(self, epcs: Sequence[int]) -> dict[int, bytes]:
+    async def _get_chunk(self, epcs: Sequence[int], *, background: bool) -> dict[int, bytes]:
         """Get what should fit in one request; that it does not is remembered when it is seen twice in a row."""
-        self._answered.clear()
-        edts = await self._get_together(epcs)
-        answered = max(self._answered, default=0)
+        chunk = _Chunk(background)
+        edts = await self._get_together(epcs, chunk)
+        answered = max(chunk.answered, default=0)
         if 0 < answered < len(epcs):
             self._limits_seen.append(answered)
             if len(self._limits_seen) == LIMITS_SEEN:
@@ -108,38 +114,51 @@ class PropertyReader:
             self._limits_seen.clear()
         return edts
 
-    async def _get_together(self, epcs: Sequence[int]) -> dict[int, bytes]:
+    async def _get_together(self, epcs: Sequence[int], chunk: _Chunk) -> dict[int, bytes]:
         """Get properties in one request, and in smaller ones when the meter is silent or refuses."""
         try:
             frame = await self._conversation.request(
                 Esv.GET,
                 [Property(epc) for epc in epcs],
                 repeats=REPEATS_OF_SEVERAL if len(epcs) > 1 else REPEATS,
+                background=chunk.background,
             )
         except MeterSilentError:
             if len(epcs) == 1 or not self._conversation.is_joined:
                 raise
             # One property tells whether it was too much at once, or whether the meter is not there at all.
-            return await self._get_together(epcs[:1]) | await self._get_parts(epcs[1:])
+            return await self._get_together(epcs[:1], chunk) | await self._get_parts(epcs[1:], chunk)
         edts = dict.fromkeys(epcs, b"") | {prop.epc: prop.edt for prop in frame.properties}
         missing = [epc for epc in epcs if not edts[epc] and epc in self.readable - self._refused]
         if not missing:
-            self._answered.append(len(epcs))
+            chunk.answered.append(len(epcs))
             return edts
         if len(epcs) == 1:
             self._refused.add(epcs[0])
             return edts
         answered = sum(bool(edts[epc]) for epc in epcs)
         if not answered:
-            return await self._get_parts(epcs)
+            return await self._get_parts(epcs, chunk)
         # A meter that is asked for too much at once gives the first ones and refuses the rest.
-        rest = await self._get_together(missing)
+        rest = await self._get_together(missing, chunk)
         if any(rest.values()):
-            self._answered.append(answered)
+            chunk.answered.append(answered)
         else:
-            self._answered.append(len(epcs))
+            chunk.answered.append(len(epcs))
         return edts | rest
 
-    async def _get_parts(self, epcs: Sequence[int]) -> dict[int, bytes]:
+    async def _get_parts(self, epcs: Sequence[int], chunk: _Chunk) -> dict[int, bytes]:
         half = (len(epcs) + 1) // 2
-        return await self._get_together(epcs[:half]) | (await self._get_together(epcs[half:]) if epcs[half:] else {})
+        rest = epcs[half:]
+        return await self._get_together(epcs[:half], chunk) | (await self._get_together(rest, chunk) if rest else {})
+
+
+class _Chunk:
+    """What should fit in one request, while it is being got: others may be got meanwhile.
+
+    `answered`: how many properties each answer brought.
+    """
+
+    def __init__(self, background: bool) -> None:  # noqa: FBT001 - handed through
+        self.background = background
+        self.answered: list[int] = []

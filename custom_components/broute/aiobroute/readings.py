@@ -5,7 +5,7 @@ Above: `SmartMeter`, which makes them, and whoever shows them. Below: the class 
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any, Self
 
@@ -15,6 +15,9 @@ from .exceptions import PropertyError
 _MAC_SIZE = 8
 _LARGEST_NUMBER = 1e300
 """JSON has integers that no float can hold."""
+
+CLOCK_RESOLUTION = timedelta(minutes=1)
+CLOCK_TOLERANCE = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -145,12 +148,48 @@ class Reading:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HalfHour:
-    """The counters at a full or half hour, in kWh, by the meter's clock; `None`: not kept, not measured, or to come."""
+class CountersAt:
+    """The counters at a full or half hour, or at a full minute, in kWh; `at` is by the meter's clock (JST).
+
+    `None`: not kept, not measured, still to come, or not believed.
+    """
 
     at: datetime
     import_kwh: Decimal | None
     export_kwh: Decimal | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClockReading:
+    """What the meter's clock showed, to the minute (JST), between two instants of the event loop's clock.
+
+    `asked_s` is before the request, its wait for its turn included, and `answered_s` behind the answer. Somewhere
+    between them the meter's clock showed `shown` and 0 to 60 s.
+    """
+
+    shown: datetime
+    asked_s: float
+    answered_s: float
+
+    def earliest(self, now_s: float) -> datetime:
+        """Return what the meter's clock shows at least, at another instant."""
+        return self.shown + timedelta(seconds=now_s - self.answered_s)
+
+    def latest(self, now_s: float) -> datetime:
+        """Return what the meter's clock shows at most, at another instant."""
+        return self.shown + CLOCK_RESOLUTION + timedelta(seconds=now_s - self.asked_s)
+
+    def instants(self, at: datetime) -> tuple[float, float]:
+        """Return between which instants the meter's clock showed, or will show, a date and time."""
+        lapse_s = (at - self.shown).total_seconds()
+        return self.asked_s + lapse_s - CLOCK_RESOLUTION.total_seconds(), self.answered_s + lapse_s
+
+    def goes_on_from(self, other: ClockReading) -> bool:
+        """Tell whether both can be of one clock, which runs a minute fast or slow from one to the other at most."""
+        return (
+            self.earliest(self.answered_s) <= other.latest(self.answered_s) + CLOCK_TOLERANCE
+            and other.earliest(self.answered_s) <= self.latest(self.answered_s) + CLOCK_TOLERANCE
+        )
 
 
 # What was stored may have been damaged, and what is taken of it is calculated with later.

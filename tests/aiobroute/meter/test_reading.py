@@ -7,7 +7,7 @@ import json
 
 import pytest
 
-from custom_components.broute.aiobroute import Constants, HalfHour, Memory, PropertyError, Reading
+from custom_components.broute.aiobroute import Constants, CountersAt, Memory, PropertyError, Reading
 from simulator import (
     NORMAL_ONLY,
     OKINAWA,
@@ -212,7 +212,7 @@ async def test_the_half_hour_comes_by_itself_and_by_its_own_time_stamp() -> None
     async with joined() as (meter, home):
         await meter.describe()
         await meter.read()
-        half_hours: list[HalfHour] = []
+        half_hours: list[CountersAt] = []
         unsubscribe = meter.on_half_hour(half_hours.append)
         await asyncio.sleep(3600)
         unsubscribe()
@@ -226,7 +226,7 @@ async def test_the_half_hour_comes_by_itself_and_by_its_own_time_stamp() -> None
 
 async def test_a_half_hour_that_goes_with_nothing_that_was_read_is_dropped() -> None:
     async with joined() as (meter, home):
-        half_hours: list[HalfHour] = []
+        half_hours: list[CountersAt] = []
         meter.on_half_hour(half_hours.append)
         home.meter.notices.announce(0xEA, 0xEB)
         await asyncio.sleep(1)

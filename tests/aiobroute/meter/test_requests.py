@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from custom_components.broute.aiobroute import HalfHour, MeterSilentError, NotJoinedError, NotSentError
+from custom_components.broute.aiobroute import CountersAt, MeterSilentError, NotJoinedError, NotSentError
 from custom_components.broute.aiobroute.conversation import REPEATS, SPACING_S
 from custom_components.broute.aiobroute.echonet import super_class
 from custom_components.broute.aiobroute.session import MODULE_CHECK_S
@@ -126,7 +126,7 @@ async def test_a_notification_during_a_request_is_taken_beside_its_answer() -> N
     async with joined() as (meter, home):
         await meter.describe()
         await meter.read()
-        half_hours: list[HalfHour] = []
+        half_hours: list[CountersAt] = []
         meter.on_half_hour(half_hours.append)
         home.faults.late_answers.append(2.0)
         reading = asyncio.create_task(meter.read())

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 )
 import looptime
 
-from custom_components.broute.aiobroute import BrouteError, HalfHour, Memory, Reading, SessionState, SmartMeter
+from custom_components.broute.aiobroute import BrouteError, CountersAt, Memory, Reading, SessionState, SmartMeter
 from custom_components.broute.aiobroute.echonet import smart_meter
 from simulator import Answer, Datagram, Faults, Meter, SimulatedHome
 from simulator.echonet import Frame
@@ -350,7 +350,7 @@ class Program(RuleBasedStateMachine):
         if call.name == "history":
             self._judge_history(value)
 
-    def _judge_history(self, day: list[HalfHour]) -> None:
+    def _judge_history(self, day: list[CountersAt]) -> None:
         assert len(day) == smart_meter.SLOTS_A_DAY
         assert [slot.at - day[0].at for slot in day] == [number * timedelta(minutes=30) for number in range(len(day))]
 

@@ -29,6 +29,9 @@ MAX_COEFFICIENT = 999_999
 MAX_DIGITS = 8
 SLOTS_A_DAY = 48
 MAX_DAYS_BACK = 99
+MAX_HALF_HOURS = 12
+MAX_MINUTES = 10
+"""So many counters EC and EE give at once."""
 MAX_PROPERTIES = 6
 """What a meter must handle in one request (AIF 2.4.4)."""
 _NO_DAY = 0xFF
@@ -214,10 +217,10 @@ POWER = PropertyCodec(0xE7, "instantaneous power", _decode_power)
 CURRENTS = PropertyCodec(0xE8, "instantaneous currents", _decode_currents)
 NORMAL_FIXED_TIME = PropertyCodec(0xEA, "cumulative energy at fixed time, normal direction", _decode_fixed_time)
 REVERSE_FIXED_TIME = PropertyCodec(0xEB, "cumulative energy at fixed time, reverse direction", _decode_fixed_time)
-HALF_HOUR_HISTORY = PropertyCodec(0xEC, "history 2", _interval_history(12, 30))
-HALF_HOUR_CHOICE = PropertyCodec(0xED, "day and time of history 2", _interval_choice(12, 30))
-ONE_MINUTE_HISTORY = PropertyCodec(0xEE, "history 3", _interval_history(10, 1))
-ONE_MINUTE_CHOICE = PropertyCodec(0xEF, "day and time of history 3", _interval_choice(10, 1))
+HALF_HOUR_HISTORY = PropertyCodec(0xEC, "history 2", _interval_history(MAX_HALF_HOURS, 30))
+HALF_HOUR_CHOICE = PropertyCodec(0xED, "day and time of history 2", _interval_choice(MAX_HALF_HOURS, 30))
+ONE_MINUTE_HISTORY = PropertyCodec(0xEE, "history 3", _interval_history(MAX_MINUTES, 1))
+ONE_MINUTE_CHOICE = PropertyCodec(0xEF, "day and time of history 3", _interval_choice(MAX_MINUTES, 1))
 
 PROPERTIES: Mapping[int, PropertyCodec[object]] = MappingProxyType(
     {

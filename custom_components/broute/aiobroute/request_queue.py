@@ -1,0 +1,92 @@
+"""Whose request is next: one at a time, and what somebody waits for goes before what can be done later.
+
+Above: the conversation, which knows from when on a request may be sent. Time is the event loop's.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+import math
+
+FREQUENT = 5
+FREQUENT_WITHIN_S = 60.0
+"""More requests than that within this time are frequent: those in the background keep out of their way."""
+BACKGROUND_WAIT_S = 60.0
+"""So long a request in the background waits for a better moment: however often a meter is read, its log is, too."""
+
+
+class RequestQueue:
+    """Lets one request at a time through, in order of their arrival; those in the background when there is room.
+
+    There is room for one in the background when it could be sent at once, no other waits, and others are not frequent.
+    Until then whoever comes goes before it, but not for ever: after `BACKGROUND_WAIT_S` it gets in line like any other.
+    Of several in the background one at a time looks for room, in order of their arrival.
+
+    `clear_at` returns from when on a request may be sent; infinity while nobody knows. When that changes the queue must
+    `look_again()`.
+    """
+
+    def __init__(self, clear_at: Callable[[], float]) -> None:
+        self._clear_at = clear_at
+        self._turn = asyncio.Lock()
+        self._background = asyncio.Lock()
+        self._waiting = 0
+        self._begun_at: deque[float] = deque(maxlen=FREQUENT + 1)
+        self._news = asyncio.Event()
+
+    def look_again(self) -> None:
+        """Look whether there is room now."""
+        self._news.set()
+
+    def forget(self) -> None:
+        """Begin anew: how frequent requests have been tells nothing of another session."""
+        self._begun_at.clear()
+        self._news.set()
+
+    @asynccontextmanager
+    async def turn(self, *, background: bool = False) -> AsyncIterator[None]:
+        """Wait for the turn, and keep it meanwhile."""
+        if background:
+            async with self._background:
+                await self._room()
+                await self._turn.acquire()
+        else:
+            self._waiting += 1
+            try:
+                await self._turn.acquire()
+            finally:
+                self._waiting -= 1
+                self._news.set()
+            self._begun_at.append(asyncio.get_running_loop().time())
+        try:
+            yield
+        finally:
+            self._turn.release()
+            self._news.set()
+
+    async def _room(self) -> None:
+        """Wait until there is room, or long enough."""
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        latest = now + BACKGROUND_WAIT_S
+        while now < latest:
+            self._news.clear()
+            room_at = math.inf
+            if not self._turn.locked() and not self._waiting:
+                room_at = max(self._clear_at(), self._frequent_until)
+            if room_at <= now:
+                return
+            wake_at = min(room_at, latest)
+            try:
+                async with asyncio.timeout_at(wake_at):
+                    await self._news.wait()
+            except TimeoutError:
+                # A timer may ring a moment early: what was waited for has come all the same.
+                now = max(loop.time(), wake_at)
+            else:
+                now = loop.time()
+
+    @property
+    def _frequent_until(self) -> float:
+        return self._begun_at[0] + FREQUENT_WITHIN_S if len(self._begun_at) > FREQUENT else -math.inf
