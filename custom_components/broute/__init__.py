@@ -2,17 +2,38 @@
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import config_validation as cv, issue_registry as ir
+from homeassistant.helpers.typing import ConfigType
 
+from .const import CONF_METER, DOMAIN
 from .coordinator import BrouteConfigEntry, BrouteCoordinator
-from .store import MemoryStore, async_forget
+from .history.clock import clock_issue_id
+from .services import async_setup_services
+from .store import LedgerStore, MemoryStore, async_forget
 
 PLATFORMS = [Platform.SENSOR]
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register the actions, which tell whoever calls them too early."""
+    async_setup_services(hass)
+    return True
 
 
 async def async_setup_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> bool:
     """Leave everything that takes time to the background: the port, the meter, its first reading."""
     store = await MemoryStore.async_of(hass, entry.entry_id, entry.data)
-    coordinator = BrouteCoordinator(hass, entry, store, await store.async_load())
+    ledger_store = LedgerStore(hass, entry.entry_id)
+    coordinator = BrouteCoordinator(
+        hass,
+        entry,
+        store=store,
+        memory=await store.async_load(),
+        ledger_store=ledger_store,
+        ledger=await ledger_store.async_load(),
+    )
     coordinator.async_start()
     entry.runtime_data = coordinator
     # Entries are not unloaded when Home Assistant stops.
@@ -27,5 +48,6 @@ async def async_unload_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> b
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
-    """Forget the meter."""
+    """Forget the meter; its statistics are the user's."""
+    ir.async_delete_issue(hass, DOMAIN, clock_issue_id(entry.data[CONF_METER]))
     await async_forget(hass, entry.entry_id)

@@ -41,10 +41,13 @@ from .aiobroute import (
     parse_password,
 )
 from .const import (
+    CONF_HISTORY_DAYS,
     CONF_METER,
+    DEFAULT_HISTORY_DAYS,
     DEFAULT_SCAN_INTERVAL_S,
     DOMAIN,
     LOGGER,
+    MAX_HISTORY_DAYS,
     MAX_SCAN_INTERVAL_S,
     MIN_SCAN_INTERVAL_S,
 )
@@ -83,7 +86,19 @@ OPTIONS: Final[Any] = vol.Schema(
                 )
             ),
             vol.Coerce(int),
-        )
+        ),
+        vol.Required(CONF_HISTORY_DAYS, default=DEFAULT_HISTORY_DAYS): vol.All(
+            NumberSelector(
+                NumberSelectorConfig(
+                    min=1,
+                    max=MAX_HISTORY_DAYS,
+                    step=1,
+                    mode=NumberSelectorMode.BOX,
+                    unit_of_measurement=UnitOfTime.DAYS,
+                )
+            ),
+            vol.Coerce(int),
+        ),
     }
 )
 
@@ -137,7 +152,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
     @callback
     @override
     def async_get_options_flow(config_entry: BrouteConfigEntry) -> BrouteOptionsFlow:
-        """Return the flow that changes how often the meter is read."""
+        """Return the flow that changes how the meter is read."""
         return BrouteOptionsFlow()
 
     @override
@@ -293,10 +308,10 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
 
 
 class BrouteOptionsFlow(OptionsFlowWithReload):
-    """Change how often the meter is read."""
+    """Change how often the meter is read, and how far back its log."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for the interval."""
+        """Ask for both."""
         if user_input is not None:
             return self.async_create_entry(data=user_input)
         return self.async_show_form(

@@ -12,3 +12,9 @@ CONF_METER: Final = "meter"
 DEFAULT_SCAN_INTERVAL_S: Final = 30
 MIN_SCAN_INTERVAL_S: Final = 10
 MAX_SCAN_INTERVAL_S: Final = 3600
+
+CONF_HISTORY_DAYS: Final = "history_days"
+DEFAULT_HISTORY_DAYS: Final = 44
+"""So far back the utilities' terms let a meter's log be read; meters may keep less, and some keep more."""
+MAX_HISTORY_DAYS: Final = 99
+"""The class of the meters knows no more (protocol 2.2, E5)."""

@@ -37,9 +37,18 @@ from .aiobroute import (
     SessionState,
     SmartMeter,
 )
-from .const import CONF_METER, DEFAULT_SCAN_INTERVAL_S, DOMAIN, LOGGER
+from .const import (
+    CONF_HISTORY_DAYS,
+    CONF_METER,
+    DEFAULT_HISTORY_DAYS,
+    DEFAULT_SCAN_INTERVAL_S,
+    DOMAIN,
+    LOGGER,
+)
+from .history.keeper import LogKeeper
+from .history.ledger import Ledger
 from .manufacturers import MANUFACTURERS
-from .store import MemoryStore
+from .store import LedgerStore, MemoryStore
 
 MODEL: Final = "Low-voltage smart electric energy meter"
 DEVICE_TRANSLATION_KEY: Final = "smart_meter"
@@ -112,13 +121,21 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     config_entry: BrouteConfigEntry
 
     def __init__(
-        self, hass: HomeAssistant, entry: BrouteConfigEntry, store: MemoryStore, memory: Memory | None
+        self,
+        hass: HomeAssistant,
+        entry: BrouteConfigEntry,
+        *,
+        store: MemoryStore,
+        memory: Memory | None,
+        ledger_store: LedgerStore,
+        ledger: Ledger,
     ) -> None:
         """Take over what the config flow has joined, or prepare to join with what is remembered."""
         super().__init__(hass, LOGGER, config_entry=entry, name=entry.title, always_update=False)
         self.token: str = entry.data[CONF_METER]
         self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL_S))
         self._store = store
+        self._ledger_store = ledger_store
         self._has_session = False
         self._joined = asyncio.Event()
         """Set by each new session until it is taken notice of."""
@@ -136,6 +153,15 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
                 entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD]), memory=memory
             )
         self.meter.on_state(self._take_state)
+        self.log = LogKeeper(
+            hass,
+            self.meter,
+            ledger,
+            token=self.token,
+            title=entry.title,
+            depth_days=entry.options.get(CONF_HISTORY_DAYS, DEFAULT_HISTORY_DAYS),
+            on_news=self._take_news_of_log,
+        )
 
     @callback
     def async_start(self) -> None:
@@ -147,6 +173,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self.config_entry.async_create_background_task(
             self.hass, self._follow_sessions(), f"{self.name} first steps of each session"
         )
+        self.config_entry.async_create_background_task(self.hass, self.log.async_run(), f"{self.name} log")
 
     async def async_stop(self, _: Event) -> None:
         """End the session with the meter in order, because Home Assistant stops."""
@@ -156,11 +183,13 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     async def async_shutdown(self) -> None:
         """Stop reading, end the session with the meter, free the port, and remember all of it."""
         await super().async_shutdown()
+        self.log.async_stop()
         try:
             await self.meter.close()
         finally:
             self._end_grace()
             await self._store.async_save(self.meter.memory)
+            await self._ledger_store.async_save(self.log.ledger)
 
     @property
     def failure(self) -> str | None:
@@ -188,6 +217,11 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             LOGGER.warning("%s: The meter is read again", self.name)
             self.async_set_updated_data(reading)
         return reading
+
+    @callback
+    def _take_news_of_log(self) -> None:
+        self._ledger_store.async_keep(self.log.ledger)
+        self.async_update_listeners()
 
     @callback
     def _take_state(self, state: SessionState) -> None:
@@ -252,6 +286,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
                 return False
         self._store.async_keep(self.meter.memory)
         self._register_device(constants)
+        self.log.async_meet(constants)
         if constants.measures_export and self.data and self.data.export_kwh is None:
             # It was not asked for: that the meter counts it is known only now.
             await self.async_refresh()

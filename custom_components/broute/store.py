@@ -1,7 +1,7 @@
-"""What a meter's client remembers from one start of Home Assistant to the next, kept in Home Assistant's storage.
+"""What is remembered from one start of Home Assistant to the next, kept in Home Assistant's storage.
 
-It holds the meter's addresses and serial number: the file is private, and goes with the entry. It is true of the ID
-and the password that it was learned with, and of no others.
+The memory of a meter's client is true of the ID and the password that it was learned with, and of no others; the ledger
+of its log is true of the house. Both hold addresses and serial numbers: the files are private, and go with the entry.
 """
 
 from collections.abc import Mapping
@@ -13,9 +13,11 @@ from homeassistant.helpers.storage import Store
 
 from .aiobroute import MalformedMemoryError, Memory
 from .const import DOMAIN, LOGGER
+from .history.ledger import Ledger
 from .identity import async_credentials_digest
 
 STORAGE_VERSION: Final = 1
+LEDGER: Final = ".log"
 SAVE_DELAY_S: Final = 10.0
 """What is learned comes in several steps after a join; they are written together."""
 
@@ -65,13 +67,53 @@ class MemoryStore:
         return {"credentials": self._credentials_digest, "memory": memory.as_dict()}
 
 
+class LedgerStore:
+    """The ledger of one entry: what is known of the past of its meters, whatever ID they are reached with."""
+
+    def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
+        """Prepare to load it."""
+        self._store = _store(hass, entry_id, LEDGER)
+        self._written: object = None
+
+    async def async_load(self) -> Ledger:
+        """Return what is known; nothing, if what was stored cannot be used."""
+        stored = await self._store.async_load()
+        if stored is None:
+            return Ledger()
+        try:
+            ledger = Ledger.from_dict(stored)
+        except (KeyError, TypeError, ValueError) as err:
+            LOGGER.warning("What was known of the past of the meter's log cannot be read: %r", err)
+            return Ledger()
+        self._written = _lasting(ledger)
+        return ledger
+
+    @callback
+    def async_keep(self, ledger: Ledger) -> None:
+        """Write it soon, if it says something that the last one did not; and once a day."""
+        if _lasting(ledger) != self._written:
+            self._written = _lasting(ledger)
+            self._store.async_delay_save(ledger.as_dict, SAVE_DELAY_S)
+
+    async def async_save(self, ledger: Ledger) -> None:
+        """Write it now."""
+        await self._store.async_save(ledger.as_dict())
+
+
 async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
     """Remove what was remembered for an entry."""
     await _store(hass, entry_id).async_remove()
+    await _store(hass, entry_id, LEDGER).async_remove()
 
 
-def _store(hass: HomeAssistant, entry_id: str) -> Store[dict[str, Any]]:
-    return Store(hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}", private=True, atomic_writes=True)
+def _store(hass: HomeAssistant, entry_id: str, part: str = "") -> Store[dict[str, Any]]:
+    return Store(hass, STORAGE_VERSION, f"{DOMAIN}.{entry_id}{part}", private=True, atomic_writes=True)
+
+
+def _lasting(ledger: Ledger) -> object:
+    """Return what does not change by the hour."""
+    times = (ledger.seen_at, ledger.clock_good_at)
+    return ledger.identity, ledger.exchange, ledger.doubtful, ledger.offsets, [at and at.date() for at in times]
 
 
 def _essence(memory: Memory) -> object:

@@ -1,11 +1,11 @@
 """What the planner makes of any past: every hour is true or told not to be, and no energy is lost, doubled or invented."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 from hypothesis import HealthCheck, given, settings, strategies as st
-import pytest
 
 from custom_components.broute.history.planner import HALF_HOUR, HOUR, Reason
 
@@ -49,7 +49,7 @@ events = st.one_of(
 )
 
 
-def live(house: House, past: list) -> None:
+def live(house: House, past: Sequence[tuple[str, Any]]) -> None:
     """Let all that happen, and then everything be well."""
     house.be_there()
     offset = -60
@@ -126,7 +126,9 @@ def hours(start: datetime, end: datetime) -> list[datetime]:
 
 @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.integers(0, 3), registers, st.integers(1, DEPTH_DAYS + 1), st.lists(events, max_size=12))
-def test_every_hour_is_true_or_told_not_to_be(seed, made, kept_days, past) -> None:
+def test_every_hour_is_true_or_told_not_to_be(
+    seed: int, made: Mapping[str, int], kept_days: int, past: Sequence[tuple[str, Any]]
+) -> None:
     house = House(seed, depth_days=DEPTH_DAYS, kept_days=kept_days, registers=made)
     live(house, past)
     assert_is_true(house)

@@ -1,4 +1,4 @@
-"""A house with its meters, and a Home Assistant that is not always there: half an hour by half an hour, in plain values.
+"""A house with its meters, and a Home Assistant that is not always there, by half hours and in plain values.
 
 The meters count by the simulator's registers. What the integration would do is done with the same planner and ledger,
 and everything else is as short as can be: rows are a dictionary, and a day of the log is read all at once.
@@ -6,7 +6,7 @@ and everything else is as short as can be: rows are a dictionary, and a day of t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 
@@ -101,7 +101,7 @@ class House:
         self._depth_days = depth_days
         self._kept_days = kept_days
         self._counters: dict[str, dict[datetime, Decimal]] = {direction: {} for direction in DIRECTIONS}
-        self._read_until: dict = {}
+        self._read_until: dict[date, datetime] = {}
         self.hang(registers)
         self.meter.since = INSTALLED
         # What it has counted before anybody asks.
@@ -241,7 +241,8 @@ class House:
         for meter, successor in zip(self.meters, [*self.meters[1:], None], strict=True):
             if meter.since <= start and (successor is None or end <= successor.since):
                 first, last = (counts(meter.registers, at)[DIRECTIONS.index(direction)] for at in (start, end))
-                return (last - first) % 10**meter.registers.digits * meter.registers.kwh_per_count
+                size: int = 10**meter.registers.digits
+                return (last - first) % size * meter.registers.kwh_per_count
         return None
 
     def consumption_kwh(self, direction: str, start: datetime, end: datetime) -> Decimal:

@@ -25,6 +25,7 @@ from .exceptions import (
     PortMissingError,
     PortSharedError,
     PropertyError,
+    PropertyRefusedError,
 )
 from .link.base import Dialect, Drop, Module, Network
 from .memory import Memory
@@ -68,6 +69,7 @@ __all__ = [
     "PortMissingError",
     "PortSharedError",
     "PropertyError",
+    "PropertyRefusedError",
     "Reading",
     "Scale",
     "Session",

@@ -64,6 +64,14 @@ class Constants:
         """Whether the meter counts the reverse direction."""
         return smart_meter.REVERSE_ENERGY.epc in self.get_map
 
+    @property
+    def logs_export(self) -> bool:
+        """Whether the meter keeps a log of the reverse direction."""
+        by_day = smart_meter.REVERSE_DAY_HISTORY.epc in self.get_map
+        return by_day or (
+            smart_meter.HALF_HOUR_HISTORY.epc in self.get_map and smart_meter.HALF_HOUR_CHOICE.epc in self.set_map
+        )
+
     def as_dict(self) -> dict[str, Any]:
         """Return it in types that JSON has."""
         return {

@@ -19,7 +19,7 @@ DRIFT: Final = timedelta(seconds=1) / timedelta(hours=1)
 """More than a quartz clock gains or loses."""
 AGE_LIMIT_S: Final = 3600.0
 CONFIRMATION_S: Final = 300.0
-"""A clock that seems to be wrong is looked at again after this time: it may have been ours, which is set at its start."""
+"""A clock that seems to be wrong is looked at again after this time: it may have been ours, before it was set."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +47,11 @@ class ClockOffset:
         return ClockOffset(low, high, self.at) if low <= high else self
 
 
+def clock_issue_id(token: str) -> str:
+    """Return what names the repair issue about the clock of a meter."""
+    return f"clock_wrong_{token}"
+
+
 class ClockWatch:
     """Looks at a meter's clock once an hour and in each new session, and tells the user when it is wrong.
 
@@ -61,7 +66,7 @@ class ClockWatch:
         self._hass = hass
         self._meter = meter
         self._ledger = ledger
-        self._issue_id = f"clock_wrong_{token}"
+        self._issue_id = clock_issue_id(token)
         self._title = title
         self._right_at_s: float | None = None
         """When it was found to be right, on the event loop's clock; `None` if that is in doubt."""

@@ -7,7 +7,7 @@ the rows that are there tell what is missing.
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 import logging
@@ -18,7 +18,6 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..aiobroute import (
-    JST,
     BrouteError,
     Constants,
     CountersAt,
@@ -85,6 +84,20 @@ class Progress:
     days_read: int = 0
     failure: str | None = None
     gaps: Mapping[str, Sequence[Gap]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HalfHour:
+    """A half hour of the log, from `start` on (JST): the energies in it, and the counters at its start, in kWh.
+
+    `None`: the meter does not know it, or it cannot be told.
+    """
+
+    start: datetime
+    import_kwh: Decimal | None
+    export_kwh: Decimal | None
+    import_counter_kwh: Decimal | None
+    export_counter_kwh: Decimal | None
 
 
 class LogKeeper:
@@ -157,7 +170,7 @@ class LogKeeper:
                 _LOGGER.debug("%s: The log is not complete yet: %s", self._title, err)
                 self._call_in(next(pauses_s, RETRIES_S[-1]), self._wake.set)
                 failure = str(err)
-            self._show(failure=failure)
+            self._show(replace(self.progress, failure=failure))
 
     @callback
     def async_stop(self) -> None:
@@ -215,7 +228,7 @@ class LogKeeper:
             return
         if not await self.clock.async_check():
             self._call_in(self.clock.next_look_s, self._wake.set)
-            self._show(failure="The meter's clock is not right")
+            self._show(replace(self.progress, failure="The meter's clock is not right"))
             return
         await self._fetch_half_hour()
         if not recorder_is_there(self._hass):
@@ -224,7 +237,10 @@ class LogKeeper:
             imported = await self._import(self._constants)
         if imported.days:
             _LOGGER.info(
-                "%s: The meter's log was read for %d days; hours written: %s", self._title, len(imported.days), imported.rows
+                "%s: The meter's log was read for %d days; hours written: %s",
+                self._title,
+                len(imported.days),
+                imported.rows,
             )
 
     async def async_import(self, days: int) -> Imported:
@@ -244,6 +260,36 @@ class LogKeeper:
             self._forget_log()
             return await self._import(constants, days)
 
+    async def async_get(self, start: datetime, end: datetime) -> list[HalfHour]:
+        """Return the half hours that begin between two instants, as the meter's log has them.
+
+        Raises:
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        counting = _counting(self._constants or await self._meter.describe())
+        log: dict[datetime, CountersAt] = {}
+        # The end of the last half hour is in the log of the day that it begins.
+        day = day_of(start)
+        while day <= day_of(min(end + HALF_HOUR, dt_util.utcnow())):
+            try:
+                log |= {one.at: one for one in await self._meter.history((day_of(dt_util.utcnow()) - day).days)}
+            except PropertyRefusedError as err:
+                _LOGGER.debug("%s: %s", self._title, err)
+            day += DAY
+        half_hours = []
+        for at in sorted(at for at in log if start <= at < end):
+            now, then = log[at], log.get(at + HALF_HOUR)
+            half_hours.append(
+                HalfHour(
+                    start=at,
+                    import_kwh=_rise_kwh(counting, now.import_kwh, then.import_kwh if then else None),
+                    export_kwh=_rise_kwh(counting, now.export_kwh, then.export_kwh if then else None),
+                    import_counter_kwh=now.import_kwh,
+                    export_counter_kwh=now.export_kwh,
+                )
+            )
+        return half_hours
+
     async def _import(self, constants: Constants, again_days: int | None = None) -> Imported:
         """Bring the rows up to date: from the last ones on, or so many days once more."""
         imported = Imported()
@@ -262,27 +308,23 @@ class LogKeeper:
                 await self._write(every_series, planned, imported)
             if planned.day is None:
                 break
-            self._show(next_day=planned.day)
+            self._show(replace(self.progress, next_day=planned.day))
             await self._read(planned.day)
             imported.days.append(planned.day)
         ends = [(planned.rows[each] or rows[each])[-1].end for each in directions if planned.rows[each] or rows[each]]
         if len(ends) == len(directions):
-            self._show(complete_until=min(ends))
+            self._show(replace(self.progress, complete_until=min(ends)))
             self._forget_log(before=min(ends) - HOUR)
-        self._show(next_day=None)
+        self._show(replace(self.progress, next_day=None))
         return imported
 
-    def _plan(
-        self, constants: Constants, rows: Mapping[str, Sequence[Row]], since: Mapping[str, datetime]
-    ) -> Plan:
-        scale = constants.scale
-        count_kwh = scale.unit_kwh * scale.coefficient
+    def _plan(self, constants: Constants, rows: Mapping[str, Sequence[Row]], since: Mapping[str, datetime]) -> Plan:
         planned = plan(
             rows,
             Log(counters=self._counters, read_until=self._read_until),
             since=since,
             now=dt_util.utcnow(),
-            counting=Counting(count_kwh=count_kwh, round_kwh=count_kwh * 10**scale.effective_digits),
+            counting=_counting(constants),
             past=self.ledger.past,
         )
         self.ledger.settle_exchange(planned.begins)
@@ -297,7 +339,7 @@ class LogKeeper:
             new = [gap for gap in planned.gaps[each] if gap not in known[each]]
             known[each] += new
             imported.gaps.setdefault(each, []).extend(new)
-        self._show(gaps=known)
+        self._show(replace(self.progress, gaps=known))
 
     async def _read(self, day: date) -> None:
         """Read a day of the log: whatever is in it is known then, or known not to be there."""
@@ -315,7 +357,7 @@ class LogKeeper:
         read = half_hours[0].at.date() if half_hours else day
         self._add(half_hours)
         self._read_until[read] = min(asked_at, midnight(read + DAY))
-        self._show(days_read=self.progress.days_read + 1)
+        self._show(replace(self.progress, days_read=self.progress.days_read + 1))
 
     # What is known of it.
 
@@ -339,8 +381,7 @@ class LogKeeper:
     def _meter_is_there(self) -> bool:
         return self._meter.state in (SessionState.JOINED, SessionState.RENEWING)
 
-    def _show(self, **changes: object) -> None:
-        progress = replace(self.progress, **changes)
+    def _show(self, progress: Progress) -> None:
         if progress != self.progress:
             self.progress = progress
             self._on_news()
@@ -349,6 +390,16 @@ class LogKeeper:
         if timer := self._timers.pop(call, None):
             timer.cancel()
         self._timers[call] = self._hass.loop.call_later(delay_s, call)
+
+
+def _counting(constants: Constants) -> Counting:
+    scale = constants.scale
+    count_kwh = scale.unit_kwh * scale.coefficient
+    return Counting(count_kwh=count_kwh, round_kwh=count_kwh * 10**scale.effective_digits)
+
+
+def _rise_kwh(counting: Counting, earlier: Decimal | None, later: Decimal | None) -> Decimal | None:
+    return None if earlier is None or later is None else counting.rise_kwh(earlier, later, HALF_HOUR)
 
 
 def _half_hour_of(at: datetime) -> datetime:

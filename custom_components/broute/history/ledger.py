@@ -1,7 +1,7 @@
 """What must not be forgotten of a meter's past, because neither the meter nor the rows tell it. Pure.
 
-Which meter it was, until when, and when its clock was wrong. It is kept with the entry, and is about the world: what was
-read or written is not in it.
+Which meter it was, until when, and when its clock was wrong. It is kept with the entry, and is about the world: what
+was read or written is not in it.
 """
 
 from collections.abc import Mapping
@@ -68,7 +68,8 @@ class Ledger:
         self.seen_at = now
         if met is None or identity.may_be(met):
             # A serial number that was told once is not forgotten.
-            self.identity = replace(identity, serial_number=identity.serial_number or (met and met.serial_number))
+            known = met.serial_number if met else None
+            self.identity = replace(identity, serial_number=identity.serial_number or known)
             return False
         self.identity = identity
         self.exchange = Exchange(seen_at, now)

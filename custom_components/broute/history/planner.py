@@ -322,10 +322,7 @@ class _Point:
 
 def _points(rows: Sequence[Row], counters: Mapping[datetime, Decimal], begins: datetime | None) -> list[_Point]:
     ends = {row.end: row for row in rows}
-    points = [
-        _Point(at, counters[at] if at in counters else row.state, begins is None or at >= begins, row)
-        for at, row in ends.items()
-    ]
+    points = [_Point(at, counters.get(at, row.state), begins is None or at >= begins, row) for at, row in ends.items()]
     points += [_Point(at, counter, True, None) for at, counter in counters.items() if at not in ends]  # noqa: FBT003
     return sorted(points, key=attrgetter("at"))
 
