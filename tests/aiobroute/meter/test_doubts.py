@@ -165,9 +165,7 @@ async def test_a_counter_that_goes_over_its_last_digit_is_no_fall() -> None:
 async def test_a_counter_that_began_anew_is_believed_when_it_says_so_twice(caplog: pytest.LogCaptureFixture) -> None:
     async with joined(load=ConstantLoad(900)) as (meter, home):
         await settled(meter, home)
-        home.meter.registers = home.meter.object.registers = replace(
-            home.meter.registers, installed_at=home.clock.now()
-        )
+        home.meter.restart_counters()
         caplog.clear()
         for _ in range(3):
             reading = await meter.read()
