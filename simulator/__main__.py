@@ -17,7 +17,7 @@ from typing import TextIO
 
 from .clock import JST
 from .control import Control
-from .happenings import MAX_COUNT, Happenings
+from .happenings import MAX_COUNT, YEAR_S, Happenings
 from .home import ID, PASSWORD, SimulatedHome
 from .load import EPOCH, HouseLoad
 from .models import MODELS, RELEASE_F
@@ -39,7 +39,9 @@ def _instant(text: str) -> datetime:
     return at.replace(tzinfo=JST) if at.tzinfo is None else at.astimezone(JST)
 
 
-def _seconds(text: str) -> timedelta:
+def _offset(text: str) -> timedelta:
+    if not -YEAR_S <= float(text) <= YEAR_S:
+        raise ValueError(text)
     return timedelta(seconds=float(text))
 
 
@@ -73,7 +75,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--clock", type=datetime.fromisoformat, help="wall clock at the start, JST (default: now)")
     parser.add_argument(
         "--clock-offset",
-        type=_seconds,
+        type=_offset,
         default=timedelta(0),
         metavar="SECONDS",
         help="what the meter's clock shows, and has always shown, beside the true time; may be negative (default: 0)",

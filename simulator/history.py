@@ -71,7 +71,10 @@ class History:
 
     def registers_at(self, at: datetime) -> Registers:
         """Return the registers of an instant; before the first ones these, which do not count yet."""
-        return next((those for those in reversed(self._registers) if those.installed_at <= at), self._registers[0])
+        for registers in reversed(self._registers):
+            if registers.installed_at <= at:
+                return registers
+        return self._registers[0]
 
     def written_at(self, stamp: datetime, at: datetime) -> datetime | None:
         """Return when the entry of a stamp was written as the log is at an instant, `None` if it has none."""

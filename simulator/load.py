@@ -120,6 +120,8 @@ class HouseLoad:
     def __init__(self, seed: int = 0, *, export: bool = True, solar_peak_w: int = 3200) -> None:
         self._seed = seed
         self._solar_peak_w = solar_peak_w if export else 0
+        # The days that were asked for, from `EPOCH` on, and the watt-minutes before each of them and after the last.
+        self._days: list[_Day] = []
         self._totals: list[tuple[int, int]] = [(0, 0)]
 
     def flow(self, at: datetime) -> Flow:
@@ -131,13 +133,16 @@ class HouseLoad:
         """Return the exact energy from `EPOCH` to an instant; zero before it."""
         if at <= EPOCH:
             return Energy(0, 0)
-        number, within = divmod(at - EPOCH, timedelta(days=1))
-        while len(self._totals) <= number:
-            last = self._day(len(self._totals) - 1)
+        since = at - EPOCH
+        number = since.days
+        while len(self._days) <= number:
             bought, sold = self._totals[-1]
-            self._totals.append((bought + last.import_wmin[-1], sold + last.export_wmin[-1]))
-        day = self._day(number)
-        minute, rest_us = divmod(within // _US, _US_PER_MINUTE)
+            day = self._day(len(self._days))
+            self._days.append(day)
+            self._totals.append((bought + day.import_wmin[-1], sold + day.export_wmin[-1]))
+        day = self._days[number]
+        minute, second = divmod(since.seconds, 60)
+        rest_us = second * 1_000_000 + since.microseconds
         power_w = day.flows[minute].power_w
         bought, sold = self._totals[number]
         return Energy(

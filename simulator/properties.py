@@ -233,12 +233,13 @@ class MeterObject(EchonetObject):
 
     def _at_fixed_time(self, epc: int, count: Callable[[datetime], int | None]) -> bytes:
         fixed = self.fixed_time(self.now)
-        entry = self._unless(epc, self._entry(count, fixed))
+        entry = self._unless(epc, self._entry(count, fixed, self._true_time()))
         return date_bytes(fixed) + bytes((fixed.hour, fixed.minute, 0)) + count_bytes(entry)
 
     def _at_minute(self, now: datetime) -> bytes:
         minute = now.replace(second=0, microsecond=0)
-        counts = (count_bytes(self._entry(count, minute)) for count in (self.import_count, self.export_count))
+        at, both = self._true_time(), (self.import_count, self.export_count)
+        counts = (count_bytes(self._entry(count, minute, at)) for count in both)
         return date_bytes(minute) + bytes((minute.hour, minute.minute, 0)) + b"".join(counts)
 
     def _day(self, count: Callable[[datetime], int | None]) -> bytes:
@@ -260,12 +261,13 @@ class MeterObject(EchonetObject):
 
     def _kept(self, count: Callable[[datetime], int | None], stamps: list[datetime]) -> Iterator[int | None]:
         """Yield the entry of each stamp, `None` for one that the meter has not, has no more, or has not come to yet."""
-        now, registers = self.now, self._history.registers
+        at, now, registers = self._true_time(), self.now, self._history.registers
         for stamp in stamps:
-            yield self._entry(count, stamp) if registers.keeps(stamp, now) else None
+            yield self._entry(count, stamp, at) if registers.keeps(stamp, now) else None
 
-    def _entry(self, count: Callable[[datetime], int | None], stamp: datetime) -> int | None:
-        written = self._history.written_at(stamp, self._true_time())
+    def _entry(self, count: Callable[[datetime], int | None], stamp: datetime, at: datetime) -> int | None:
+        """Return the entry of a stamp as the log is at a true time, `None` if it has none."""
+        written = self._history.written_at(stamp, at)
         return None if written is None else count(written)
 
     def _show_coefficient(self, registers: Registers) -> None:

@@ -24,7 +24,7 @@ MIDNIGHT = datetime(2026, 11, 21, tzinfo=JST)
 NOON = MIDNIGHT + timedelta(hours=12)
 HALF_HOUR = timedelta(minutes=30)
 STEP_S = 30
-"""What a replay counts by; half of it is the unit of a `ConstantLoad(1200)` in 0.01 kWh."""
+"""What a replay counts by: power is constant within a minute, and everything happens at half minutes."""
 
 
 def hours(number: float) -> timedelta:
@@ -135,7 +135,7 @@ EVENTS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=40)
 @given(
     seed=st.integers(0, 9),
     history_days=st.integers(0, 4),
