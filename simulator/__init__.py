@@ -15,8 +15,11 @@ part:
 
     home.meter.paa.end_session()       the meter ends the session (EVENT 26, J11: 601A 04)
     home.meter.paa.forget_session()    it forgets the session without a word
-    home.meter.reboot(60)              no mains: neither beacon nor acknowledgement; then no session
-    home.replace_meter()               another meter with the same ID
+    home.meter.reboot(60)              no mains: neither beacon nor acknowledgement, nothing is counted; then no session
+    home.meter.clock_offset = ...      its clock is set wrong, or right again
+    home.meter.restart_counters()      the same meter counts anew from 0
+    home.meter.change_scale(unit=2)    it counts in another unit, with another coefficient or other digits
+    home.replace_meter()               another meter with the same ID, new or with an earlier life
     home.add_neighbour(pan)            another household's meter
     home.module.reset()                the module starts anew under us (J11: 6019)
     home.module.port.unplug()          the port is gone, until `plug()`
@@ -28,19 +31,21 @@ part:
 
 Everything runs on the running event loop's clock; with `looptime` a day of readings takes seconds.
 
-From the bottom up: `load` and `registers` (what is measured), `echonet`, `properties`, `services` and `notices` (the
-meter's node), `paa` and `meter`, `air`, `radio`, `skstack` or `j11` (the module, by what its `products` entry names),
-`uart`, and `ports` or `serve` (what a client opens). `faults` is asked by all of them; `happenings` and `control` reach
-into them from above. `python -m simulator` serves one home to other processes.
+From the bottom up: `load` and `registers` (what is measured), `history` (what the meter keeps of it), `echonet`,
+`properties`, `services` and `notices` (the meter's node), `paa` and `meter`, `air`, `radio`, `skstack` or `j11` (the
+module, by what its `products` entry names), `uart`, and `ports` or `serve` (what a client opens). `faults` is asked by
+all of them; `happenings` and `control` reach into them from above. `python -m simulator` serves one home to other
+processes.
 """
 
 from .air import Air, Datagram, Pan, link_local
 from .clock import JST, Clock
 from .faults import Faults
 from .happenings import Happenings
+from .history import History
 from .home import ID, PASSWORD, START, SimulatedHome
 from .j11.module import J11Module
-from .load import EPOCH, ConstantLoad, Energy, Flow, HouseLoad, Load, ScriptedLoad
+from .load import EPOCH, ConstantLoad, Energy, Flow, HouseLoad, Load, Mains, ScriptedLoad
 from .meter import Meter
 from .models import MODELS, NORMAL_ONLY, OKINAWA, RELEASE_F, RELEASE_R, TWO_WIRE, MeterModel
 from .module import Module
@@ -73,9 +78,11 @@ __all__ = [
     "Faults",
     "Flow",
     "Happenings",
+    "History",
     "HouseLoad",
     "J11Module",
     "Load",
+    "Mains",
     "Meter",
     "MeterModel",
     "Module",

@@ -8,7 +8,7 @@ the line names the control port, e.g.
 
 import argparse
 import asyncio
-from datetime import datetime
+from datetime import datetime, timedelta
 import json
 from pathlib import Path
 import signal
@@ -17,11 +17,12 @@ from typing import TextIO
 
 from .clock import JST
 from .control import Control
-from .happenings import Happenings
+from .happenings import MAX_COUNT, YEAR_S, Happenings
 from .home import ID, PASSWORD, SimulatedHome
-from .load import HouseLoad
+from .load import EPOCH, HouseLoad
 from .models import MODELS, RELEASE_F
 from .products import PRODUCTS
+from .properties import MAX_DAYS_BACK
 from .registers import UNIT_KWH, Registers
 from .serve import PtyPort, TcpPort
 
@@ -31,6 +32,23 @@ def _unit(text: str) -> int:
     if code not in UNIT_KWH:
         raise ValueError(text)
     return code
+
+
+def _instant(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    return at.replace(tzinfo=JST) if at.tzinfo is None else at.astimezone(JST)
+
+
+def _offset(text: str) -> timedelta:
+    if not -YEAR_S <= float(text) <= YEAR_S:
+        raise ValueError(text)
+    return timedelta(seconds=float(text))
+
+
+def _count(text: str) -> int:
+    if not 0 <= int(text) <= MAX_COUNT:
+        raise ValueError(text)
+    return int(text)
 
 
 def _identity(text: str) -> str:
@@ -55,9 +73,37 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--speed", type=float, default=1.0, help="divides all delays, not the wall clock")
     parser.add_argument("--seed", type=int, default=0, help="names the load curve and the course of delays")
     parser.add_argument("--clock", type=datetime.fromisoformat, help="wall clock at the start, JST (default: now)")
+    parser.add_argument(
+        "--clock-offset",
+        type=_offset,
+        default=timedelta(0),
+        metavar="SECONDS",
+        help="what the meter's clock shows, and has always shown, beside the true time; may be negative (default: 0)",
+    )
     parser.add_argument("--unit", type=_unit, default=0x01, metavar="CODE", help="property E1, hexadecimal")
     parser.add_argument("--coefficient", type=int, help="property D3 (default: 1, where the model has it)")
     parser.add_argument("--digits", type=int, choices=range(1, 9), default=6, help="property D7")
+    parser.add_argument(
+        "--installed",
+        type=_instant,
+        default=EPOCH,
+        metavar="TIME",
+        help="when the meter was installed, JST: it knows nothing of before (default: in 2016)",
+    )
+    parser.add_argument(
+        "--initial-import", type=_count, default=0, metavar="COUNT", help="register E0 at that time, raw (default: 0)"
+    )
+    parser.add_argument(
+        "--initial-export", type=_count, default=0, metavar="COUNT", help="register E3 at that time, raw (default: 0)"
+    )
+    parser.add_argument(
+        "--history-days",
+        type=int,
+        choices=range(MAX_DAYS_BACK + 1),
+        default=44,
+        metavar="DAYS",
+        help="how many days before today its log keeps, 0 to 99 (default: %(default)s)",
+    )
     parser.add_argument(
         "--export", action=argparse.BooleanOptionalAction, default=True, help="whether there is solar generation"
     )
@@ -80,7 +126,16 @@ def _home(options: argparse.Namespace) -> SimulatedHome:
     return SimulatedHome(
         model=model,
         module=options.module,
-        registers=Registers(load=load, unit=options.unit, coefficient=coefficient, digits=options.digits),
+        registers=Registers(
+            load=load,
+            unit=options.unit,
+            coefficient=coefficient,
+            digits=options.digits,
+            initial_import=options.initial_import,
+            initial_export=options.initial_export,
+            installed_at=options.installed,
+            history_days=options.history_days,
+        ),
         start=options.clock or datetime.now(JST),
         id=options.id,
         password=options.password,
@@ -88,6 +143,7 @@ def _home(options: argparse.Namespace) -> SimulatedHome:
         speed=options.speed,
         hexadecimal=options.payload == "hex",
         echo=options.echo,
+        clock_offset=options.clock_offset,
     )
 
 

@@ -4,6 +4,7 @@
     {"off": ["meter_silent"]}, {"off": []} for all                         {"ok": true}
     {"happen": "meter_rebooted", "with": {"for_s": 30}}                    {"ok": true}
     {"ask": "truth"}, "faults" (those that are on) or "help"               {"ok": true, "truth": {...}}
+    {"ask": "truth", "at": "2026-11-21T18:00:00+09:00"}                    {"ok": true, "truth": {...}}
 
 What cannot be done is answered with {"error": "..."}, and nothing of it is done. It is for this machine only: a Unix
 socket, or a port on the loopback interface.
@@ -12,13 +13,16 @@ socket, or a port on the loopback interface.
 import asyncio
 from collections import deque
 from collections.abc import Callable
+from datetime import datetime
 from enum import Enum
 import json
 
+from .clock import JST
 from .faults import UnknownNameError
 from .faults.switches import seconds
 from .happenings import Happenings
 from .home import SimulatedHome
+from .load import EPOCH
 
 MAX_LINE = 16_384
 """Bytes of a line; whoever sends a longer one is told so and hung up on."""
@@ -27,7 +31,8 @@ REQUESTS = {
     "set": "faults by name with their values; for_s: after so many seconds they are off by themselves",
     "off": "a list of faults to switch off, empty for all",
     "happen": "a happening by name; with: its arguments",
-    "ask": "truth, faults (those that are on) or help",
+    "ask": "truth, faults (those that are on) or help; at: the truth of that time instead of now, ISO 8601, JST without"
+    " offset",
 }
 
 
@@ -49,10 +54,10 @@ class Control:
             "happen": self._happen,
             "ask": self._ask,
         }
-        self._answers: dict[str, Callable[[], object]] = {
-            "truth": lambda: home.truth().to_plain(),
-            "faults": lambda: {name: _plain(value) for name, value in home.faults.on().items()},
-            "help": lambda: {
+        self._answers: dict[str, Callable[[dict[str, object]], object]] = {
+            "truth": self._truth,
+            "faults": lambda _: {name: _plain(value) for name, value in home.faults.on().items()},
+            "help": lambda _: {
                 "requests": REQUESTS,
                 "faults": home.faults.documentation(),
                 "happenings": happenings.documentation(),
@@ -122,10 +127,25 @@ class Control:
         return {}
 
     def _ask(self, request: dict[str, object]) -> dict[str, object]:
-        name = str(_only(request, "ask"))
+        name = str(request["ask"])
         if name not in self._answers:
             raise UnknownNameError(name, list(self._answers))
-        return {name: self._answers[name]()}
+        if name != "truth":
+            _only(request, "ask")
+        return {name: self._answers[name](request)}
+
+    def _truth(self, request: dict[str, object]) -> object:
+        _only(request, "ask", "at")
+        at = request.get("at")
+        if at is None:
+            return self._home.truth().to_plain()
+        if not isinstance(at, str):
+            raise ValueError("at: a text is wanted")  # noqa: TRY004
+        instant = datetime.fromisoformat(at)
+        instant = instant.replace(tzinfo=JST) if instant.tzinfo is None else instant
+        if not EPOCH <= instant <= self._home.clock.now():
+            raise ValueError(f"at: a time from {EPOCH:%Y-%m-%d} to now is wanted")
+        return self._home.truth(instant).to_plain()
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

@@ -5,6 +5,8 @@ last, and counts of what is still to go wrong, are switches of `faults`.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 import inspect
 from typing import Protocol
 
@@ -13,11 +15,19 @@ from .clock import Timers
 from .faults import UnknownNameError
 from .faults.switches import count, flag, hexadecimal, octets, seconds
 from .home import SimulatedHome
+from .load import EPOCH, HouseLoad
 from .models import MODELS
 from .products import PRODUCTS
+from .registers import UNIT_KWH
 from .uart import Uart
 
 NEIGHBOUR_MAC = bytes.fromhex("001D129087654321")
+EARLIER_HOUSE = -1
+"""Names the load curve of the house that a used meter comes from; no house of a neighbour has it."""
+MAX_COUNT = 99_999_999
+"""The most that a register of eight digits shows."""
+MAX_COEFFICIENT = 999_999
+YEAR_S = 366 * 86_400
 
 
 class ServedPort(Protocol):
@@ -47,6 +57,33 @@ def _up_to(most: int) -> Callable[[object], int]:
     def taken(value: object) -> int:
         if count(value) > most:
             raise ValueError(f"a whole number of 0 to {most} is wanted")
+        return count(value)
+
+    return taken
+
+
+def _span(value: object) -> float:
+    if seconds(value) > YEAR_S:
+        raise ValueError(f"a number of 0 to {YEAR_S} is wanted")
+    return seconds(value)
+
+
+def _offset(value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -YEAR_S <= value <= YEAR_S:
+        raise ValueError(f"a number of -{YEAR_S} to {YEAR_S} is wanted")
+    return float(value)
+
+
+def _unit(value: object) -> int:
+    if count(value) not in UNIT_KWH:
+        raise ValueError(f"one of {', '.join(map(str, UNIT_KWH))} is wanted")
+    return count(value)
+
+
+def _from_1_to(most: int) -> Callable[[object], int]:
+    def taken(value: object) -> int:
+        if not 1 <= count(value) <= most:
+            raise ValueError(f"a whole number of 1 to {most} is wanted")
         return count(value)
 
     return taken
@@ -88,6 +125,14 @@ ARGUMENTS: dict[str, Callable[[object], object]] = {
     "mac": _mac,
     "pairing_id": _pairing_id,
     "answers_anybody": flag,
+    "by_s": _offset,
+    "stored_s": _span,
+    "import_count": _up_to(MAX_COUNT),
+    "export_count": _up_to(MAX_COUNT),
+    "unit": _unit,
+    "coefficient": _from_1_to(MAX_COEFFICIENT),
+    "digits": _from_1_to(8),
+    "same_energy": flag,
     "faulty": flag,
     "keeps_power": flag,
     "model": _one_of(MODELS),
@@ -187,12 +232,67 @@ class Happenings:
         self._lifting.after(for_s, self._lift_duty_limit)
 
     def meter_rebooted(self, for_s: float, channel: int | None = None, pan_id: int | None = None) -> None:
-        """The meter is without mains for so many s and has no session after it, on a channel and PAN ID if given."""
+        """The meter is without mains for so many s and has no session after it, on a channel and PAN ID if given.
+
+        The house has none either and takes nothing, and the log has no entries of that time.
+        """
         self._home.meter.reboot(for_s, channel=channel, pan_id=pan_id)
 
-    def meter_replaced(self, model: str | None = None) -> None:
-        """A new meter with the same ID hangs in its place: another MAC address and PAN ID, and it counts from 0."""
-        self._home.replace_meter(None if model is None else MODELS[model])
+    def meter_replaced(
+        self,
+        model: str | None = None,
+        import_count: int | None = None,
+        export_count: int | None = None,
+        stored_s: float | None = None,
+    ) -> None:
+        """A new meter with the same ID hangs in its place: another MAC address and PAN ID, and it counts from 0.
+
+        Its counters may begin with other raw counts. With stored_s it is a used one, which lay in a store for so many
+        s: its log has entries of the house where it was before, and unless told otherwise it counts on from there.
+        """
+        earlier = None
+        if stored_s is not None:
+            earlier = replace(
+                self._home.meter.registers,
+                load=HouseLoad(EARLIER_HOUSE),
+                initial_import=0,
+                initial_export=0,
+                installed_at=EPOCH,
+                removed_at=self._home.clock.now() - timedelta(seconds=stored_s),
+            )
+        self._home.replace_meter(
+            None if model is None else MODELS[model],
+            import_count=import_count,
+            export_count=export_count,
+            earlier=earlier,
+        )
+
+    def meter_clock_wrong(self, by_s: float) -> None:
+        """The meter's clock is set to the true time plus so many s; entries of its log keep the stamps they have."""
+        self._home.meter.clock_offset = timedelta(seconds=by_s)
+
+    def meter_clock_right(self) -> None:
+        """The meter's clock is set to the true time; entries of its log keep the stamps they have."""
+        self._home.meter.clock_offset = timedelta(0)
+
+    def meter_counters_restarted(self, import_count: int = 0, export_count: int = 0) -> None:
+        """The counters of the same meter begin anew at 0, or at the raw counts given; its log keeps what it has."""
+        self._home.meter.restart_counters(import_count, export_count)
+
+    def meter_scale_changed(
+        self,
+        unit: int | None = None,
+        coefficient: int | None = None,
+        digits: int | None = None,
+        *,
+        same_energy: bool = False,
+    ) -> None:
+        """The unit (E1, its code as a number), the coefficient (D3) or the digits (D7) of the same meter change.
+
+        The raw counters go on from where they stand, or with same_energy from what shows the same kWh. The raw counts
+        in its log stay what they are: whoever reads entries of before with the new scale gets wrong energies.
+        """
+        self._home.meter.change_scale(unit=unit, coefficient=coefficient, digits=digits, same_energy=same_energy)
 
     def meter_faulty(self, *, faulty: bool) -> None:
         """The meter announces that it has a fault (property 88), or that it has none any more."""

@@ -6,7 +6,7 @@ Tests and the command line begin here; everything below can be reached through t
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from types import TracebackType
 from typing import Self
@@ -45,12 +45,14 @@ class SimulatedHome:
         speed: divides all delays, not the wall clock.
         hexadecimal: whether an SKSTACK module prints payload in hexadecimal (WOPT 01) or binary.
         echo: whether an SKSTACK module's echo is on at first, as after a reset.
+        clock_offset: what the meter's clock shows, and has always shown, minus the true time.
 
     Attributes:
         clock: the true time.
         faults: the switches.
         air: `pans` may be given strangers.
         meter: the meter.
+        past_meters: those that hung in its place before, in the order of time; each still tells its truth.
         neighbours: the meters of other households.
         module: the module.
     """
@@ -70,6 +72,7 @@ class SimulatedHome:
         speed: float = 1.0,
         hexadecimal: bool = True,
         echo: bool = True,
+        clock_offset: timedelta = timedelta(0),
     ) -> None:
         self.clock = Clock(start, speed=speed)
         self.faults = Faults(self.clock, Random(f"{seed}/faults"))
@@ -78,7 +81,10 @@ class SimulatedHome:
         if registers is None:
             coefficient = 1 if 0xD3 in model.readable else None
             registers = Registers(load=load or HouseLoad(seed), coefficient=coefficient)
-        self.meter = Meter(self.air, pan or Pan(), model, registers, identity=id, password=password)
+        self.meter = Meter(
+            self.air, pan or Pan(), model, registers, identity=id, password=password, clock_offset=clock_offset
+        )
+        self.past_meters: list[Meter] = []
         self.neighbours: list[Meter] = []
         self._hexadecimal = hexadecimal
         self._echo = echo
@@ -93,7 +99,10 @@ class SimulatedHome:
         return await self.module.open_port(url, protocol_factory)
 
     def truth(self, at: datetime | None = None) -> Truth:
-        """Return what is true at an instant, by default now."""
+        """Return what is true at an instant, by default now; the registers are those of the meter that hangs there now.
+
+        What the registers of a meter before it showed is told by the `truth` of that one, in `past_meters`.
+        """
         return self.meter.truth(at)
 
     def replace_module(self, module: Product | str) -> None:
@@ -108,15 +117,35 @@ class SimulatedHome:
         mac = self.module.radio.mac
         self.module = self._module(module, mac[:-1] + bytes(((mac[-1] + 1) % 0x100,)))
 
-    def replace_meter(self, model: MeterModel | None = None, pan: Pan | None = None) -> None:
-        """Put a new meter in the place of this one, with the same ID and password; it counts from 0 from now on.
+    def replace_meter(
+        self,
+        model: MeterModel | None = None,
+        pan: Pan | None = None,
+        *,
+        import_count: int | None = None,
+        export_count: int | None = None,
+        earlier: Registers | None = None,
+    ) -> None:
+        """Put another meter in the place of this one, with the same ID, password and unit, and with mains.
 
         Args:
             model: what it is; `None`: the same model with another serial number.
             pan: its network; `None`: the same channel, another PAN ID and MAC address.
+            import_count: what its register of the normal direction shows now, raw; `None`: what `earlier` ended with,
+                or 0 for a new one.
+            export_count: the same for the reverse direction.
+            earlier: what it counted in another house, up to their `removed_at`: entries of its log, after which there
+                are none until now. `None`: it is new, and its log begins now.
+
+        Raises:
+            ValueError: `earlier` does not end before now.
         """
-        old = self.meter
+        old, now = self.meter, self.clock.now()
+        last_import, last_export = (0, 0) if earlier is None else _last_counts(earlier, now)
+        registers = old.registers
         old.remove()
+        old.mains.restore(now)
+        self.past_meters.append(old)
         if model is None:
             model = replace(old.model, serial=old.model.serial[::-1])
         if pan is None:
@@ -124,13 +153,22 @@ class SimulatedHome:
             mac = mac[:-1] + bytes(((mac[-1] + 1) % 0x100,))
             pan = Pan(channel=old.pan.channel, pan_id=(old.pan.pan_id + 1) % 0xFFFF, mac=mac, lqi=old.pan.lqi)
         registers = replace(
-            old.registers,
-            coefficient=old.registers.coefficient if 0xD3 in model.readable else None,
-            initial_import=0,
-            initial_export=0,
-            installed_at=self.clock.now(),
+            registers,
+            coefficient=registers.coefficient if 0xD3 in model.readable else None,
+            initial_import=last_import if import_count is None else import_count,
+            initial_export=last_export if export_count is None else export_count,
+            installed_at=now,
         )
-        self.meter = Meter(self.air, pan, model, registers, identity=old.paa.identity, password=old.paa.password)
+        self.meter = Meter(
+            self.air,
+            pan,
+            model,
+            registers,
+            identity=old.paa.identity,
+            password=old.paa.password,
+            mains=old.mains,
+            earlier=earlier,
+        )
         self.meter.on_answer = old.on_answer
 
     def add_neighbour(self, pan: Pan) -> Meter:
@@ -170,3 +208,12 @@ class SimulatedHome:
     ) -> None:
         """Close it."""
         self.close()
+
+
+def _last_counts(registers: Registers, now: datetime) -> tuple[int, int]:
+    """Return what registers showed in both directions when they were removed."""
+    end = registers.removed_at
+    if end is None or end > now:
+        raise ValueError("an earlier life ends before now")
+    still = replace(registers, removed_at=None)
+    return still.import_count(end) or 0, still.export_count(end) or 0

@@ -1,7 +1,8 @@
 """The house: how much power it takes or gives at any instant, and the exact energy since `EPOCH`.
 
 Knows nothing of meters or registers. Power is constant within a minute or a step, so energy is an exact integer of
-microjoules (watt x microsecond) and can be asked for any instant, in any order. The registers above make kWh of it.
+microjoules (watt x microsecond) and can be asked for any instant, in any order. Between a load and its meter are the
+`Mains`, which may fail. The registers above make kWh of it.
 """
 
 from bisect import bisect_right
@@ -9,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import accumulate
+from operator import attrgetter
 from random import Random
 from typing import Protocol
 from zlib import crc32
@@ -118,6 +120,8 @@ class HouseLoad:
     def __init__(self, seed: int = 0, *, export: bool = True, solar_peak_w: int = 3200) -> None:
         self._seed = seed
         self._solar_peak_w = solar_peak_w if export else 0
+        # The days that were asked for, from `EPOCH` on, and the watt-minutes before each of them and after the last.
+        self._days: list[_Day] = []
         self._totals: list[tuple[int, int]] = [(0, 0)]
 
     def flow(self, at: datetime) -> Flow:
@@ -129,13 +133,16 @@ class HouseLoad:
         """Return the exact energy from `EPOCH` to an instant; zero before it."""
         if at <= EPOCH:
             return Energy(0, 0)
-        number, within = divmod(at - EPOCH, timedelta(days=1))
-        while len(self._totals) <= number:
-            last = self._day(len(self._totals) - 1)
+        since = at - EPOCH
+        number = since.days
+        while len(self._days) <= number:
             bought, sold = self._totals[-1]
-            self._totals.append((bought + last.import_wmin[-1], sold + last.export_wmin[-1]))
-        day = self._day(number)
-        minute, rest_us = divmod(within // _US, _US_PER_MINUTE)
+            day = self._day(len(self._days))
+            self._days.append(day)
+            self._totals.append((bought + day.import_wmin[-1], sold + day.export_wmin[-1]))
+        day = self._days[number]
+        minute, second = divmod(since.seconds, 60)
+        rest_us = second * 1_000_000 + since.microseconds
         power_w = day.flows[minute].power_w
         bought, sold = self._totals[number]
         return Energy(
@@ -146,6 +153,74 @@ class HouseLoad:
     def _day(self, number: int) -> _Day:
         draw = crc32(f"{self._seed}/{number}".encode())
         return _kind_of_day(self._seed, draw % _HOUSE_DAYS, draw // _HOUSE_DAYS % _SKY_DAYS, self._solar_peak_w)
+
+
+@dataclass(frozen=True, slots=True)
+class _Outage:
+    """A time without mains, `end` not included.
+
+    Attributes:
+        start: when they failed.
+        end: when they were back; `None`: not yet.
+        passed: what had passed the mains when they failed.
+        lost: what the load is ahead of the mains once they are back.
+    """
+
+    start: datetime
+    end: datetime | None
+    passed: Energy
+    lost: Energy
+
+
+class Mains:
+    """The mains between a load and its meter: while there are none, the house neither takes nor gives.
+
+    Itself a load, and as exact: the energy that the curve has during an outage is left out for ever.
+
+    Args:
+        load: what the house takes and gives while there are mains.
+    """
+
+    def __init__(self, load: Load) -> None:
+        self._load = load
+        self._outages: list[_Outage] = []
+
+    def fail(self, at: datetime) -> None:
+        """Have no mains from `at` on; when there are none already, that outage goes on."""
+        if self.powered(at):
+            self._outages.append(_Outage(at, None, self.energy(at), Energy(0, 0)))
+
+    def restore(self, at: datetime) -> None:
+        """Have mains again from `at` on, if there were none."""
+        if not self.powered(at):
+            last = self._outages[-1]
+            total = self._load.energy(at)
+            lost = Energy(total.import_uj - last.passed.import_uj, total.export_uj - last.passed.export_uj)
+            self._outages[-1] = _Outage(last.start, at, last.passed, lost)
+
+    def powered(self, at: datetime) -> bool:
+        """Tell whether there are mains at an instant; in an outage the first instant counts and the last does not."""
+        outage = self._last_outage(at)
+        return outage is None or (outage.end is not None and at >= outage.end)
+
+    def flow(self, at: datetime) -> Flow:
+        """Return the flow at an instant."""
+        return self._load.flow(at) if self.powered(at) else Flow(0)
+
+    def energy(self, at: datetime) -> Energy:
+        """Return the exact energy from `EPOCH` to an instant; zero before it."""
+        outage = self._last_outage(at)
+        if outage is None:
+            return self._load.energy(at)
+        if outage.end is None or at < outage.end:
+            return outage.passed
+        total = self._load.energy(at)
+        return Energy(total.import_uj - outage.lost.import_uj, total.export_uj - outage.lost.export_uj)
+
+    def _last_outage(self, at: datetime) -> _Outage | None:
+        """Return the outage that has begun last before an instant."""
+        index = bisect_right(self._outages, at, key=attrgetter("start"))
+        return self._outages[index - 1] if index else None
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,13 @@
 """The smart meter: an ECHONET Lite node behind a PAA, with its own PAN on the air.
 
-Above the air, which carries its datagrams; below it are PAA, notices, services, properties and registers. It notes each
-frame it sends together with the truth at that instant.
+Above the air, which carries its datagrams; below it are PAA, notices, services, properties, history and registers. It
+notes each frame it sends together with the truth at that instant.
 """
 
 from collections import deque
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
@@ -14,6 +15,8 @@ from .air import ALL_NODES, Air, Datagram, Pan, link_local
 from .clock import Timers
 from .echonet import UDP_PORT, Esv, Frame, FrameError
 from .faults import Delivery
+from .history import History
+from .load import Mains
 from .models import MeterModel
 from .notices import Notices
 from .paa import Paa
@@ -38,11 +41,15 @@ class Meter:
         air: where its PAN is heard; the meter adds it.
         pan: channel, PAN ID, address and link quality; the pairing ID is made from `identity`.
         model: which properties it has.
-        registers: what it counts.
+        registers: what it counts of their load, and from when on.
         identity: the B-route ID, 32 characters.
         password: 12 characters.
+        mains: what it hangs on, in place of the load of the registers; `None`: that load, with mains of its own.
+        clock_offset: what its clock has shown until now minus the true time.
+        earlier: what it counted in another house, until their `removed_at`; `None`: it is new.
 
     Attributes:
+        mains: what it hangs on.
         object: the meter object 028801: `no_data`, `fault_description` and `history_day` can be set there.
         paa: sessions: `end_session()`, `forget_session()`, `session_lifetime_s`.
         notices: announcements: `confirmed`, `confirmations`, `notice_s`.
@@ -52,13 +59,24 @@ class Meter:
     """
 
     def __init__(
-        self, air: Air, pan: Pan, model: MeterModel, registers: Registers, *, identity: str, password: str
+        self,
+        air: Air,
+        pan: Pan,
+        model: MeterModel,
+        registers: Registers,
+        *,
+        identity: str,
+        password: str,
+        mains: Mains | None = None,
+        clock_offset: timedelta = timedelta(0),
+        earlier: Registers | None = None,
     ) -> None:
         self.air = air
         self.pan = pan
         self.model = model
-        self.registers = registers
-        self.object = MeterObject(model, registers, pan.mac, air.clock.now)
+        self.mains = Mains(registers.load) if mains is None else mains
+        self._history = History(replace(registers, load=self.mains), self.mains, clock_offset, earlier)
+        self.object = MeterObject(model, self._history, pan.mac, air.clock.now)
         self.answer_s = ANSWER_S
         self.answers: deque[Answer] = deque(maxlen=ANSWERS_KEPT)
         self.on_answer: Callable[[Answer], object] | None = None
@@ -67,7 +85,7 @@ class Meter:
         self.paa = Paa(air, pan, identity=identity, password=password, opened=self._opened, closed=self._closed)
         self._random = air.random(f"meter/{pan.mac.hex()}")
         self._timers = Timers(air.clock)
-        self._mains = Timers(air.clock)
+        self._outage = Timers(air.clock)
         self._free_at_s = 0.0
         self._waiting = 0
         pan.pairing_id = identity[-8:]
@@ -95,25 +113,42 @@ class Meter:
         self._changed(0x88)
 
     @property
+    def registers(self) -> Registers:
+        """What the meter counts now."""
+        return self._history.registers
+
+    @property
+    def installed_at(self) -> datetime:
+        """When the meter was installed in this house."""
+        return self._history.installed_at
+
+    @property
     def clock_offset(self) -> timedelta:
-        """What the meter's clock shows minus the true time."""
-        return self.object.clock_offset
+        """What the meter's clock shows minus the true time; setting it is setting the clock now.
+
+        What is in the log keeps the stamp of the clock that it was written by.
+        """
+        return self._history.clock_offset
 
     @clock_offset.setter
     def clock_offset(self, value: timedelta) -> None:
-        self.object.clock_offset = value
+        self._history.set_clock(self.air.clock.now(), value)
         if self.paa.session is not None:
             self.notices.schedule()
 
     def truth(self, at: datetime | None = None) -> Truth:
-        """Return what is true at a true time, by default now."""
+        """Return what is true at a true time, by default now.
+
+        The energies in Wh are those of the house, whichever meter hung there; the registers are those of this meter.
+        """
         now = self.air.clock.now()
         at = now if at is None else at.astimezone(now.tzinfo)
-        flow = self.registers.load.flow(at)
+        flow = self.mains.flow(at)
         r_da, t_da = flow.currents_da(two_wire=self.model.two_wire)
-        shown = at + self.clock_offset
-        fixed = self.object.fixed_time(shown)
-        kwh = self.registers.kwh
+        fixed = self.object.fixed_time(self._history.shown(at))
+        import_kwh, export_kwh = self._shown_kwh(at) if at >= self.installed_at else (None, None)
+        written = self._history.written_at(fixed, at)
+        fixed_import_kwh, fixed_export_kwh = (None, None) if written is None else self._shown_kwh(written)
         return Truth(
             at=at,
             power_w=flow.power_w,
@@ -121,11 +156,11 @@ class Meter:
             current_t_a=None if t_da is None else Decimal(t_da).scaleb(-1),
             import_wh=self.registers.import_wh(at),
             export_wh=self.registers.export_wh(at),
-            import_kwh=kwh(self.object.import_count(shown)),
-            export_kwh=kwh(self.object.export_count(shown)),
+            import_kwh=import_kwh,
+            export_kwh=export_kwh,
             fixed_time=fixed,
-            fixed_import_kwh=kwh(self.object.import_count(fixed)),
-            fixed_export_kwh=kwh(self.object.export_count(fixed)),
+            fixed_import_kwh=fixed_import_kwh,
+            fixed_export_kwh=fixed_export_kwh,
         )
 
     def receive(self, datagram: Datagram) -> None:
@@ -137,30 +172,93 @@ class Meter:
     def reboot(self, for_s: float, *, channel: int | None = None, pan_id: int | None = None) -> None:
         """Lose the mains for a time, and with it the session; nobody is told.
 
+        The house has no mains either: nothing flows and nothing is counted. The clock goes on.
+
         Args:
-            for_s: for so many s there is neither beacon nor acknowledgement.
+            for_s: for so many s there is neither beacon nor acknowledgement, and nothing is written into the log.
             channel: the channel that it comes back on, 33..60; `None`: the same.
             pan_id: the PAN ID that it comes back with; `None`: the same.
         """
         self.paa.forget_session()
+        self.mains.fail(self.air.clock.now())
         self.pan.powered = False
         self.pan.channel = self.pan.channel if channel is None else channel
         self.pan.pan_id = self.pan.pan_id if pan_id is None else pan_id
-        self._mains.cancel()
-        self._mains.after(for_s, self._power_on)
+        self._outage.cancel()
+        self._outage.after(for_s, self._power_on)
+
+    def restart_counters(self, import_count: int = 0, export_count: int = 0) -> None:
+        """Count anew from now on; the log keeps what was counted before.
+
+        Args:
+            import_count: what the register of the normal direction shows now, raw.
+            export_count: what that of the reverse direction shows now, raw.
+        """
+        self.object.change(
+            replace(
+                self.registers,
+                initial_import=import_count,
+                initial_export=export_count,
+                installed_at=self.air.clock.now(),
+            )
+        )
+
+    def change_scale(
+        self,
+        *,
+        unit: int | None = None,
+        coefficient: int | None = None,
+        digits: int | None = None,
+        same_energy: bool = False,
+    ) -> None:
+        """Count with another scale from now on; the raw counts in the log stay what they are.
+
+        What had been counted towards the next count is dropped.
+
+        Args:
+            unit: the code of property E1; `None`: as before.
+            coefficient: property D3, 1..999999; `None`: as before.
+            digits: property D7, 1..8; `None`: as before. Digits that there are no more are cut off.
+            same_energy: false: the raw counts go on from where they stand, as when other current transformers are put
+                in. True: the registers show the same kWh as before in the new scale, rounded down.
+
+        Raises:
+            ValueError: there is a coefficient, and the model has no D3.
+        """
+        old, now = self.registers, self.air.clock.now()
+        new = replace(
+            old,
+            unit=old.unit if unit is None else unit,
+            coefficient=old.coefficient if coefficient is None else coefficient,
+            digits=old.digits if digits is None else digits,
+            installed_at=now,
+        )
+
+        def begin(count: int | None) -> int:
+            return int((old.kwh(count) or 0) // new.kwh_per_count) if same_energy else count or 0
+
+        initial_import, initial_export = begin(old.import_count(now)), begin(old.export_count(now))
+        self.object.change(replace(new, initial_import=initial_import, initial_export=initial_export))
 
     def close(self) -> None:
         """Forget the session and stop all timers."""
-        self._mains.cancel()
+        self._outage.cancel()
         self.paa.forget_session()
 
     def remove(self) -> None:
-        """Take the meter off the wall: its PAN is heard no more."""
+        """Take the meter off the wall: its PAN is heard no more, and its registers show nothing from now on."""
         self.close()
         self.air.pans.remove(self.pan)
+        self._history.remove(self.air.clock.now())
 
     def _power_on(self) -> None:
+        self.mains.restore(self.air.clock.now())
         self.pan.powered = True
+
+    def _shown_kwh(self, at: datetime) -> tuple[Decimal | None, Decimal | None]:
+        """Return both registers at an instant by the scale that they had then, `None` where there is none."""
+        kwh = self._history.registers_at(at).kwh
+        return kwh(self.object.import_count(at)), kwh(self.object.export_count(at))
 
     def _opened(self, new_session: bool) -> None:  # noqa: FBT001 - a callback
         self.notices.begin(new_session=new_session)

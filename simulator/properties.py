@@ -1,14 +1,15 @@
 """The two ECHONET objects of a meter: 028801 with its properties made from the registers, and the node profile 0EF001.
 
-`services` above asks them to read and write single properties; below are the registers and the model.
+`services` above asks them to read and write single properties; below are the history, the registers and the model.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from typing import override
 
 from .echonet import METER_EOJ, NODE_PROFILE_EOJ, property_map
+from .history import History
 from .load import Flow
 from .models import MeterModel
 from .registers import Registers
@@ -101,12 +102,11 @@ class MeterObject(EchonetObject):
 
     Args:
         model: which properties there are.
-        registers: what is counted.
+        history: what is counted and kept, and the meter's clock.
         mac: the meter's address, part of its identification number.
         true_time: the true time in JST.
 
     Attributes:
-        clock_offset: what the meter's clock shows minus the true time.
         operating: property 80.
         location: property 81, 1 or 17 bytes.
         fault: property 88.
@@ -117,16 +117,12 @@ class MeterObject(EchonetObject):
 
     eoj = METER_EOJ
 
-    def __init__(self, model: MeterModel, registers: Registers, mac: bytes, true_time: Callable[[], datetime]) -> None:
-        if registers.coefficient not in (None, 1) and 0xD3 not in model.readable:
-            raise ValueError(f"the model {model.name} has no coefficient (D3)")
-        absent = {0xD3} if registers.coefficient is None else set()
-        self.readable = model.readable - absent
+    def __init__(self, model: MeterModel, history: History, mac: bytes, true_time: Callable[[], datetime]) -> None:
+        self.model = model
+        self.readable = model.readable
+        self._show_coefficient(history.registers)
         self.settable = model.settable
         self.announced = model.announced
-        self.model = model
-        self.registers = registers
-        self.clock_offset = timedelta(0)
         self.operating = True
         self.location = b"\x61"
         self.fault = False
@@ -135,33 +131,48 @@ class MeterObject(EchonetObject):
         self.history_day = NO_DAY
         self._true_time = true_time
         self._mac = mac
+        self._history = history
         self._history_2 = NO_HISTORY
         self._history_3 = NO_HISTORY
 
     @property
     def now(self) -> datetime:
         """What the meter's clock shows."""
-        return self._true_time() + self.clock_offset
+        return self._history.shown(self._true_time())
+
+    @property
+    def clock_offset(self) -> timedelta:
+        """What the meter's clock shows minus the true time."""
+        return self._history.clock_offset
+
+    def change(self, registers: Registers) -> None:
+        """Count with other registers from their `installed_at` on, which is now.
+
+        Raises:
+            ValueError: they have a coefficient, and the model has no D3.
+        """
+        self._show_coefficient(registers)
+        self._history.change(registers)
 
     def fixed_time(self, now: datetime) -> datetime:
         """Return the last half hour by the meter's clock, in the meter's time."""
         return now.replace(minute=now.minute // 30 * 30, second=0, microsecond=0)
 
     def import_count(self, at: datetime) -> int | None:
-        """Return the register of the normal direction at a time of the meter's clock."""
-        return self.registers.import_count(at - self.clock_offset)
+        """Return what the register of the normal direction showed at a true time, `None` when it did not count."""
+        return self._history.registers_at(at).import_count(at)
 
     def export_count(self, at: datetime) -> int | None:
-        """Return the register of the reverse direction at a time of the meter's clock, `None` if it is not measured."""
-        return self.registers.export_count(at - self.clock_offset) if self.model.measures_reverse else None
+        """Return what the register of the reverse direction showed, `None` if it did not count or is not measured."""
+        return self._history.registers_at(at).export_count(at) if self.model.measures_reverse else None
 
     def flow(self) -> Flow:
         """Return what passes the meter now."""
-        return self.registers.load.flow(self._true_time())
+        return self._history.registers.load.flow(self._true_time())
 
     @override
     def _values(self) -> dict[int, Callable[[], bytes]]:
-        model, registers = self.model, self.registers
+        model, registers = self.model, self._history.registers
         return self._maps() | {
             0x80: lambda: b"\x30" if self.operating else b"\x31",
             0x81: lambda: self.location,
@@ -178,10 +189,10 @@ class MeterObject(EchonetObject):
             0xD0: lambda: self._at_minute(self.now),
             0xD3: lambda: (registers.coefficient or 1).to_bytes(4),
             0xD7: registers.digits.to_bytes,
-            0xE0: lambda: count_bytes(self._unless(0xE0, self.import_count(self.now))),
+            0xE0: lambda: count_bytes(self._unless(0xE0, self.import_count(self._true_time()))),
             0xE1: registers.unit.to_bytes,
             0xE2: lambda: self._day(self.import_count),
-            0xE3: lambda: count_bytes(self._unless(0xE3, self.export_count(self.now))),
+            0xE3: lambda: count_bytes(self._unless(0xE3, self.export_count(self._true_time()))),
             0xE4: lambda: self._day(self.export_count),
             0xE5: self.history_day.to_bytes,
             0xE7: lambda: NO_POWER if 0xE7 in self.no_data else self.flow().power_w.to_bytes(4, signed=True),
@@ -203,9 +214,9 @@ class MeterObject(EchonetObject):
                 self.location = edt
             case 0xE5 if len(edt) == 1 and edt[0] <= MAX_DAYS_BACK:
                 self.history_day = edt[0]
-            case 0xED if _is_step(edt, most=12) and edt[5] in (0, 30):
+            case 0xED if _is_step(edt, most=12, step=HALF_HOUR) and edt[5] in (0, 30):
                 self._history_2 = edt
-            case 0xEF if _is_step(edt, most=10):
+            case 0xEF if _is_step(edt, most=10, step=MINUTE):
                 self._history_3 = edt
             case _:
                 return False
@@ -222,31 +233,48 @@ class MeterObject(EchonetObject):
 
     def _at_fixed_time(self, epc: int, count: Callable[[datetime], int | None]) -> bytes:
         fixed = self.fixed_time(self.now)
-        return date_bytes(fixed) + bytes((fixed.hour, fixed.minute, 0)) + count_bytes(self._unless(epc, count(fixed)))
+        entry = self._unless(epc, self._entry(count, fixed, self._true_time()))
+        return date_bytes(fixed) + bytes((fixed.hour, fixed.minute, 0)) + count_bytes(entry)
 
     def _at_minute(self, now: datetime) -> bytes:
         minute = now.replace(second=0, microsecond=0)
-        counts = count_bytes(self.import_count(minute)) + count_bytes(self.export_count(minute))
-        return date_bytes(minute) + bytes((minute.hour, minute.minute, 0)) + counts
+        at, both = self._true_time(), (self.import_count, self.export_count)
+        counts = (count_bytes(self._entry(count, minute, at)) for count in both)
+        return date_bytes(minute) + bytes((minute.hour, minute.minute, 0)) + b"".join(counts)
 
     def _day(self, count: Callable[[datetime], int | None]) -> bytes:
         """E2 and E4: the day as two bytes, then the counts at 00:00, 00:30 ... 23:30 of the day set by E5."""
         if self.history_day == NO_DAY:
             return NO_DAY.to_bytes(2) + NO_COUNT * SLOTS_PER_DAY
         midnight = self.now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=self.history_day)
-        slots = (self._kept(count, midnight + HALF_HOUR * slot) for slot in range(SLOTS_PER_DAY))
-        return self.history_day.to_bytes(2) + b"".join(slots)
+        stamps = [midnight + HALF_HOUR * slot for slot in range(SLOTS_PER_DAY)]
+        return self.history_day.to_bytes(2) + b"".join(count_bytes(entry) for entry in self._kept(count, stamps))
 
     def _steps(self, wanted: bytes, step: timedelta) -> bytes:
         """EC and EE: the time and number set by ED or EF, then both counts from that time on backwards."""
         if wanted == NO_HISTORY:
             return NO_HISTORY + NO_COUNT * 2
         newest = _step_time(wanted).replace(tzinfo=self.now.tzinfo)
-        times = [newest - step * index for index in range(wanted[6])]
-        return wanted + b"".join(self._kept(self.import_count, at) + self._kept(self.export_count, at) for at in times)
+        stamps = [newest - step * index for index in range(wanted[6])]
+        pairs = zip(self._kept(self.import_count, stamps), self._kept(self.export_count, stamps), strict=True)
+        return wanted + b"".join(count_bytes(entry) for pair in pairs for entry in pair)
 
-    def _kept(self, count: Callable[[datetime], int | None], at: datetime) -> bytes:
-        return count_bytes(count(at)) if self.registers.keeps(at, self.now) else NO_COUNT
+    def _kept(self, count: Callable[[datetime], int | None], stamps: list[datetime]) -> Iterator[int | None]:
+        """Yield the entry of each stamp, `None` for one that the meter has not, has no more, or has not come to yet."""
+        at, now, registers = self._true_time(), self.now, self._history.registers
+        for stamp in stamps:
+            yield self._entry(count, stamp, at) if registers.keeps(stamp, now) else None
+
+    def _entry(self, count: Callable[[datetime], int | None], stamp: datetime, at: datetime) -> int | None:
+        """Return the entry of a stamp as the log is at a true time, `None` if it has none."""
+        written = self._history.written_at(stamp, at)
+        return None if written is None else count(written)
+
+    def _show_coefficient(self, registers: Registers) -> None:
+        if registers.coefficient not in (None, 1) and 0xD3 not in self.model.readable:
+            raise ValueError(f"the model {self.model.name} has no coefficient (D3)")
+        shown = {0xD3} & self.model.readable if registers.coefficient is not None else set()
+        self.readable = self.readable - {0xD3} | shown
 
 
 def count_bytes(count: int | None) -> bytes:
@@ -263,12 +291,12 @@ def _step_time(edt: bytes) -> datetime:
     return datetime(int.from_bytes(edt[:2]), edt[2], edt[3], edt[4], edt[5])  # noqa: DTZ001 - the air carries no zone
 
 
-def _is_step(edt: bytes, *, most: int) -> bool:
-    """Tell whether `edt` is a valid date-time of six bytes and a number of steps."""
+def _is_step(edt: bytes, *, most: int, step: timedelta) -> bool:
+    """Tell whether `edt` is a valid date-time of six bytes and a number of steps back from it."""
     if len(edt) != 7 or not 1 <= edt[6] <= most:
         return False
     try:
-        _step_time(edt)
-    except ValueError:
+        _step_time(edt) - step * edt[6]
+    except ValueError, OverflowError:
         return False
     return True

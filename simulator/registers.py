@@ -1,16 +1,17 @@
 """The registers of a meter: the load's energy as whole counts of a unit, with wrap-around and a limited memory.
 
-Takes the exact energy of `load` and is read by the meter's properties above. Counts are asked for by true time; the
-history is kept by the days of the meter's own clock.
+Takes the exact energy of `load`. Counts are asked for by true time; what a meter keeps of them, when its registers and
+its clock were changed, is the business of `history` above.
 """
 
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from functools import cached_property
 
 from .clock import JST
-from .load import EPOCH, UJ_PER_WH, Load
+from .load import EPOCH, UJ_PER_WH, Energy, Load
 
 UNIT_KWH: dict[int, Decimal] = {
     0x00: Decimal(1),
@@ -38,6 +39,7 @@ class Registers:
         initial_import: the count of the normal direction at `installed_at`.
         initial_export: the count of the reverse direction at `installed_at`.
         installed_at: nothing is known before it.
+        removed_at: nothing is known from it on; `None`: they go on counting.
         history_days: how many days before today the history keeps: 0..99; a utility promises 44.
     """
 
@@ -48,6 +50,7 @@ class Registers:
     initial_import: int = 0
     initial_export: int = 0
     installed_at: datetime = field(default=EPOCH)
+    removed_at: datetime | None = None
     history_days: int = 44
 
     @property
@@ -59,19 +62,21 @@ class Registers:
         """Return a count in kWh."""
         return None if count is None else count * self.kwh_per_count
 
+    def counts_at(self, at: datetime) -> bool:
+        """Tell whether they count at an instant: installed, and not removed yet."""
+        return self.installed_at <= at and (self.removed_at is None or at < self.removed_at)
+
     def import_count(self, at: datetime) -> int | None:
-        """Return the register of the normal direction, `None` before the meter was installed."""
-        if at < self.installed_at:
+        """Return the register of the normal direction, `None` when it does not count."""
+        if not self.counts_at(at):
             return None
-        energy_uj = self.load.energy(at).import_uj - self.load.energy(self.installed_at).import_uj
-        return self._count(self.initial_import, energy_uj)
+        return self._count(self.initial_import, self.load.energy(at).import_uj - self._begin.import_uj)
 
     def export_count(self, at: datetime) -> int | None:
-        """Return the register of the reverse direction, `None` before the meter was installed."""
-        if at < self.installed_at:
+        """Return the register of the reverse direction, `None` when it does not count."""
+        if not self.counts_at(at):
             return None
-        energy_uj = self.load.energy(at).export_uj - self.load.energy(self.installed_at).export_uj
-        return self._count(self.initial_export, energy_uj)
+        return self._count(self.initial_export, self.load.energy(at).export_uj - self._begin.export_uj)
 
     def import_wh(self, at: datetime) -> Fraction:
         """Return the exact energy of the normal direction since `EPOCH`, in Wh."""
@@ -86,7 +91,19 @@ class Registers:
         midnight = now.astimezone(JST).replace(hour=0, minute=0, second=0, microsecond=0)
         return midnight - timedelta(days=self.history_days) <= at <= now
 
-    def _count(self, initial: int, energy_uj: int) -> int:
-        count_uj = int(self.kwh_per_count * 1000 * UJ_PER_WH)
+    @cached_property
+    def _begin(self) -> Energy:
+        """What the load had when they began to count."""
+        return self.load.energy(self.installed_at)
+
+    @cached_property
+    def _uj_per_count(self) -> int:
+        return int(self.kwh_per_count * 1000 * UJ_PER_WH)
+
+    @cached_property
+    def _size(self) -> int:
         size: int = 10**self.digits
-        return (initial + energy_uj // count_uj) % size
+        return size
+
+    def _count(self, initial: int, energy_uj: int) -> int:
+        return (initial + energy_uj // self._uj_per_count) % self._size

@@ -19,13 +19,16 @@ class Truth:
         power_w: power in W, negative = export.
         current_r_a: current of the R line in A, in steps of 0.1 A, signed as the power.
         current_t_a: current of the T line; `None` on a two-wire supply.
-        import_wh: exact energy since the load's epoch in the normal direction, in Wh.
+        import_wh: exact energy since the load's epoch in the normal direction, in Wh: of the house, through all meters,
+            restarts and roll-overs, without what it could not take for want of mains.
         export_wh: the same in the reverse direction.
-        import_kwh: what the register of the normal direction shows, in kWh; `None` before the meter was installed.
+        import_kwh: what the register of the normal direction shows, in kWh by the scale of that instant; `None` before
+            the meter was installed here and after it was removed.
         export_kwh: the same in the reverse direction; `None` also where the meter does not measure it.
         fixed_time: the last half hour by the meter's clock, in the meter's time.
-        fixed_import_kwh: the register of the normal direction at `fixed_time`.
-        fixed_export_kwh: the register of the reverse direction at `fixed_time`.
+        fixed_import_kwh: the register of the normal direction as it was logged for `fixed_time`, by the scale of then;
+            `None` when it was not: without mains, or never shown by the clock.
+        fixed_export_kwh: the same in the reverse direction.
     """
 
     at: datetime

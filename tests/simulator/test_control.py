@@ -1,12 +1,13 @@
 """What the control port makes of its lines."""
 
 import asyncio
+from datetime import datetime
 import json
 from typing import Any
 
 import pytest
 
-from simulator import ConstantLoad, SimulatedHome
+from simulator import JST, ConstantLoad, SimulatedHome
 from simulator.control import Control
 from simulator.happenings import Happenings
 
@@ -56,6 +57,13 @@ async def test_the_truth_is_told() -> None:
         assert truth["import_kwh"] == str(home.truth().import_kwh)
 
 
+async def test_the_truth_of_the_past_is_told() -> None:
+    with SimulatedHome(load=ConstantLoad(500)) as home:
+        for at in ("2026-11-20T18:00:00", "2026-11-20T18:00:00+09:00", "2026-11-20T09:00:00Z"):
+            truth = asked(home, {"ask": "truth", "at": at})["truth"]
+            assert truth == home.truth(datetime(2026, 11, 20, 18, tzinfo=JST)).to_plain()
+
+
 async def test_help_tells_all_requests_faults_and_happenings() -> None:
     with SimulatedHome() as home:
         told = asked(home, {"ask": "help"})["help"]
@@ -86,6 +94,12 @@ async def test_help_tells_all_requests_faults_and_happenings() -> None:
         ({"happen": "duty"}, "unknown name 'duty'; known are "),
         ({"happen": "module_reset", "with": []}, "with: an object is wanted"),
         ({"happen": "module_reset", "with": {"for_s": 1}}, "unknown name 'for_s'; known are "),
+        ({"ask": "truth", "at": "yesterday"}, "Invalid isoformat"),
+        ({"ask": "truth", "at": 1}, "at: a text is wanted"),
+        ({"ask": "truth", "at": "2026-11-21T18:24:01"}, "at: a time from 2016-04-01 to now is wanted"),
+        ({"ask": "truth", "at": "0001-01-01T00:00:00+14:00"}, "at: a time from 2016-04-01"),
+        ({"ask": "truth", "from": "2026-11-21"}, "unknown name 'from'; known are ask, at"),
+        ({"ask": "faults", "at": "2026-11-21"}, "unknown name 'at'; known are ask"),
         ({"ask": "password"}, "unknown name 'password'; known are faults, help, truth"),
     ],
     ids=lambda value: str(value)[:60],

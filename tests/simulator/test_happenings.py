@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from decimal import Decimal
 
 import pytest
 
@@ -12,6 +13,8 @@ from tests.simulator.test_radio_faults import FAILED, SENT, events
 
 GET_POWER = "1081000105FF010288016201E700"
 GET_IMPORT = "1081000105FF010288016201E000"
+GET_CLOCK = "1081000105FF01028801620297009800"
+GET_SCALE = "1081000105FF010288016203E100D300D700"
 GET_SERIAL = "1081000105FF0102880162018D00"
 
 
@@ -165,6 +168,55 @@ async def test_the_history_of_a_new_meter_begins_with_it() -> None:
         assert home.truth(home.clock.now() - timedelta(hours=1)).import_kwh is None
 
 
+async def test_a_used_meter_takes_the_place_of_the_old_one() -> None:
+    with SimulatedHome(load=ConstantLoad(3600)) as home:
+        now = home.clock.now()
+        Happenings(home).meter_replaced(stored_s=86_400 + 23 * 60)
+        used = home.truth().import_kwh
+        assert used
+        home.meter.object.write(0xE5, b"\x01")
+        day = home.meter.object.read(0xE2) or b""
+        # It was taken down at 18:01 of that day.
+        assert int.from_bytes(day[2 + 36 * 4 :][:4]) == used * 10
+        assert day[2 + 37 * 4 :] == bytes.fromhex("FFFFFFFE") * 11
+        assert home.truth(now - timedelta(days=2)).import_kwh is None
+
+
+async def test_a_new_meter_may_begin_with_counts() -> None:
+    with SimulatedHome(load=ConstantLoad(3600)) as home:
+        Happenings(home).meter_replaced("okinawa", import_count=999_999, export_count=12)
+        assert (home.truth().import_kwh, home.truth().export_kwh) == (Decimal("99999.9"), Decimal("1.2"))
+
+
+async def test_the_clock_of_the_meter_becomes_wrong_and_is_set_right() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.happen("meter_clock_wrong", {"by_s": -86_400 - 600})
+        assert (await answer(peer, home, GET_CLOCK)).endswith("9702120E9804" + "07EA0B14")
+        happenings.meter_clock_right()
+        assert (await answer(peer, home, GET_CLOCK)).endswith("970212189804" + "07EA0B15")
+
+
+async def test_counters_begin_anew() -> None:
+    with SimulatedHome(load=ConstantLoad(3600)) as home:
+        peer, happenings = await opened(home)
+        happenings.meter_counters_restarted()
+        assert (await answer(peer, home, GET_IMPORT)).endswith("00000000")
+        happenings.meter_counters_restarted(0x1234)
+        assert (await answer(peer, home, GET_IMPORT)).endswith("00001234")
+
+
+async def test_the_scale_changes() -> None:
+    with SimulatedHome(load=ConstantLoad(3600)) as home:
+        peer, happenings = await opened(home)
+        happenings.meter_counters_restarted(700)
+        happenings.meter_scale_changed(unit=0x02, digits=7, same_energy=True)
+        assert (await answer(peer, home, GET_IMPORT)).endswith(f"{7000:08X}")
+        happenings.meter_scale_changed(coefficient=20)
+        assert (await answer(peer, home, GET_SCALE)).endswith("E10102" + "D30400000014" + "D70107")
+        assert home.truth().import_kwh == 1400
+
+
 async def test_a_fault_of_the_meter_is_announced() -> None:
     with SimulatedHome() as home:
         peer, happenings = await opened(home)
@@ -275,6 +327,16 @@ async def test_each_happening_is_documented_and_each_argument_can_be_read() -> N
         ("meter_rebooted", {"for_s": 1, "channel": [33]}, "channel: "),
         ("meter_rebooted", {"for_s": 1, "pan_id": 0x10000}, "pan_id: "),
         ("meter_replaced", {"model": ["okinawa"]}, "model: one of release-f"),
+        ("meter_replaced", {"import_count": 100_000_000}, "import_count: a whole number of 0 to 99999999"),
+        ("meter_replaced", {"stored_s": 1e12}, "stored_s: a number of 0 to"),
+        ("meter_replaced", {"stored_s": -1}, "stored_s: "),
+        ("meter_clock_wrong", {"by_s": float("nan")}, "by_s: a number of -"),
+        ("meter_clock_wrong", {"by_s": 1e12}, "by_s: a number of -"),
+        ("meter_clock_wrong", {"by_s": True}, "by_s: "),
+        ("meter_scale_changed", {"unit": 5}, "unit: one of 0, 1, "),
+        ("meter_scale_changed", {"coefficient": 0}, "coefficient: a whole number of 1 to 999999"),
+        ("meter_scale_changed", {"digits": 9}, "digits: a whole number of 1 to 8"),
+        ("meter_scale_changed", {"same_energy": 1}, "same_energy: true or false"),
         ("neighbour_appeared", {"mac": "00"}, "mac: 16 hexadecimal digits"),
         ("neighbour_appeared", {"lqi": 256}, "lqi: "),
         ("neighbour_appeared", {"pairing_id": "CCDDEEF"}, "pairing_id: eight characters"),

@@ -195,6 +195,7 @@ async def test_history_2_goes_back_by_half_hours_newest_first() -> None:
         (0xED, "07EA0B15121E0D"),
         (0xED, "07EA0B15121E00"),
         (0xED, "07EA0D15121E02"),
+        (0xED, "0001010105000C"),
         (0x97, "0E1A"),
         (0x81, "6161"),
     ],
@@ -369,8 +370,8 @@ async def test_a_long_answer_takes_its_time_on_the_air_and_on_the_line() -> None
 
 async def test_the_meters_clock_may_be_wrong_and_its_history_goes_by_it() -> None:
     registers = Registers(load=ConstantLoad(1000), installed_at=MIDNIGHT - timedelta(days=1))
-    with SimulatedHome(registers=registers, start=MIDNIGHT + timedelta(minutes=5)) as home:
-        home.meter.clock_offset = timedelta(minutes=-10)
+    start, offset = MIDNIGHT + timedelta(minutes=5), timedelta(minutes=-10)
+    with SimulatedHome(registers=registers, start=start, clock_offset=offset) as home:
         time, date, fixed, _, day = await edts(home, get(0x97), get(0x98), get(0xEA), set_c(0xE5, "00"), get(0xE2))
         assert time == "021737"
         assert date == "0407EA0B14"

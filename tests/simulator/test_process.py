@@ -132,8 +132,66 @@ def test_a_session_over_a_pseudo_terminal_is_logged_with_its_truth(tmp_path: Pat
     assert int(line[-8:], 16) == noted["truth"]["power_w"]
 
 
-def test_a_wrong_option_is_refused() -> None:
-    command = [sys.executable, "-m", "simulator", "--tcp", "0", "--unit", "05"]
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_meter_has_the_past_that_was_ordered() -> None:
+    log = (
+        *("--installed", "2026-11-19T12:00:00", "--initial-import", "999990", "--initial-export", "70"),
+        *("--history-days", "1", "--clock", "2026-11-21T18:24:00", "--clock-offset", "-600.5"),
+    )
+    with served("--pty", "--no-echo", "--control", "0", *log) as ready:
+        host, _, port_number = ready["control"].rpartition(":")
+        with socket.create_connection((host, int(port_number)), DEADLINE_S) as control:
+
+            def truth(at: str) -> dict[str, str]:
+                control.sendall(json.dumps({"ask": "truth", "at": at}).encode() + b"\n")
+                told: dict[str, str] = json.loads(read_until(control.fileno(), b"\n"))["truth"]
+                return told
+
+            begin = truth("2026-11-19T12:00:00")
+            logged = truth("2026-11-21T18:10:00.500")
+            assert truth("2026-11-19T11:59:59")["import_kwh"] is None
+        assert (begin["import_kwh"], begin["export_kwh"]) == ("99999.0", "7.0")
+        assert begin["fixed_time"] == "2026-11-19T11:30:00+09:00"
+        assert logged["fixed_time"] == "2026-11-21T18:00:00+09:00"
+        port = opened(ready["port"])
+        for command in (f"SKSETPWD C {ready['password']}", f"SKSETRBID {ready['id']}", "SKSREG S3 8888"):
+            os.write(port, command.encode() + b"\r\n")
+            read_until(port, b"OK\r\n")
+        os.write(port, f"SKJOIN {ADDRESS}\r\n".encode())
+        read_until(port, f"EVENT 25 {ADDRESS} 0\r\n".encode())
+        days = [day_of_the_log(port, days_back) for days_back in range(3)]
+        os.close(port)
+    assert int(days[0][36], 16) == int(logged["fixed_import_kwh"].replace(".", ""))
+    assert days[0][37:] == ["FFFFFFFE"] * 11
+    assert "FFFFFFFE" not in days[1]
+    assert days[2] == ["FFFFFFFE"] * 48
+
+
+def day_of_the_log(port: int, days_back: int) -> list[str]:
+    """Return the counts of a day of the log, by a SetGet of E5 and E2."""
+    frame = bytes.fromhex(f"1081{days_back + 1:04X}05FF010288016E01E501{days_back:02X}01E200")
+    os.write(port, f"SKSENDTO 1 {ADDRESS} 0E1A 1 0 {len(frame):04X} ".encode() + frame)
+    read_until(port, b"OK\r\n")
+    while f" 1081{days_back + 1:04X}" not in (line := read_until(port, b"\r\n").decode()):
+        pass
+    counts = line.split()[-1][-48 * 8 :]
+    return [counts[at : at + 8] for at in range(0, len(counts), 8)]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--unit", "05"),
+        ("--installed", "lately"),
+        ("--initial-import", "-1"),
+        ("--initial-export", "100000000"),
+        ("--history-days", "100"),
+        ("--clock-offset", "nan"),
+        ("--clock-offset", "1e12"),
+    ],
+)
+def test_a_wrong_option_is_refused(option: str, value: str) -> None:
+    command = [sys.executable, "-m", "simulator", "--tcp", "0", option, value]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, timeout=DEADLINE_S)
     assert done.returncode == 2
-    assert b"--unit" in done.stderr
+    assert option.encode() in done.stderr

@@ -14,7 +14,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import batched, pairwise
+from itertools import pairwise
 import logging
 
 from .clock import MeterClock, is_before_midnight
@@ -113,10 +113,10 @@ class MeterLog:
 
     async def _half_hours(self, times: Sequence[datetime], past: int, scale: Scale) -> list[Counters]:
         """Read the first `past` half hours of a day; the rest is to come."""
-        newest_first = batched(reversed(times[:past]), smart_meter.MAX_HALF_HOURS, strict=False)
-        pieces = [piece[::-1] for piece in newest_first][::-1]
-        choice, log = smart_meter.HALF_HOUR_CHOICE, smart_meter.HALF_HOUR_HISTORY
-        return await self._pieces(choice, log, pieces, scale) + [_NO_DATA] * (len(times) - past)
+        most = smart_meter.MAX_HALF_HOURS
+        pieces = [times[max(0, end - most) : end] for end in range(past, 0, -most)]
+        known = await self._pieces(smart_meter.HALF_HOUR_CHOICE, smart_meter.HALF_HOUR_HISTORY, pieces, scale)
+        return known + [_NO_DATA] * (len(times) - past)
 
     async def _pieces(
         self,
@@ -126,8 +126,8 @@ class MeterLog:
         scale: Scale,
     ) -> list[Counters]:
         """Read the counters at some times, in pieces that the meter gives at once, the newest piece first."""
-        read: list[tuple[Sequence[datetime], list[Counters]]] = []
-        for times in reversed(pieces):
+        read: list[tuple[Sequence[datetime], Sequence[Counters]]] = []
+        for times in pieces:
             newest, count = times[-1], len(times)
             await self._choose(choice, smart_meter.encode_interval_choice(newest, count))
             answer = (await self._properties.get([log.epc], background=True)).required(log)
@@ -135,9 +135,9 @@ class MeterLog:
                 raise PropertyError(
                     f"{log}: {len(answer.counters)} up to {answer.at} instead of {count} up to {newest}"
                 )
-            read.insert(0, (times, list(reversed(answer.counters))))
+            read.append((times, answer.counters[::-1]))
         _check_order(read, scale, log)
-        return [counters for _, piece in read for counters in piece]
+        return [counters for _, piece in reversed(read) for counters in piece]
 
     async def _choose[T](self, choice: PropertyCodec[T], edt: bytes) -> None:
         chosen = await self._conversation.request(Esv.SET_C, (Property(choice.epc, edt),), background=True)

@@ -333,7 +333,7 @@ class SmartMeter:
     async def read_half_hour(self) -> CountersAt | None:
         """Ask for the counters of the last half hour, which the meter sends by itself as well (see `on_half_hour`).
 
-        `None`: the meter has none, or they do not go with the counters that were read.
+        `None`: the meter has none, or they cannot be read, or do not go with the counters that were read.
 
         Raises:
             BrouteError: the meter was not asked, or did not answer.
@@ -346,7 +346,7 @@ class SmartMeter:
     async def read_minute(self) -> CountersAt | None:
         """Ask for the counters of the last full minute, which meters of the second generation have.
 
-        `None`: the meter has none now, or they do not go with the counters that were read.
+        `None`: the meter has none now, or they cannot be read, or do not go with the counters that were read.
 
         Raises:
             PropertyRefusedError: this meter has none at all.
@@ -356,8 +356,8 @@ class SmartMeter:
         codec = smart_meter.ONE_MINUTE_ENERGY
         if codec.epc not in constants.get_map:
             raise PropertyRefusedError(f"{codec}: this meter has no counters of each minute")
-        minute = (await self._properties.get([codec.epc])).required(codec)
-        if minute.at is None or minute.at.second:
+        minute = (await self._properties.get([codec.epc])).value(codec)
+        if minute is None or minute.at is None or minute.at.second:
             return None
         return self._believed_counters(minute.at, minute.counters, MINUTE_AGE_S)
 

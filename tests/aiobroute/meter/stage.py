@@ -1,6 +1,7 @@
 """What each test here begins with: a simulated home, and a client at its port."""
 
-from collections.abc import AsyncIterator
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 import random
 from typing import Any
@@ -46,3 +47,37 @@ def last_answer(home: SimulatedHome, epc: int = 0xE7) -> Answer:
 def requests(home: SimulatedHome) -> list[tuple[int, ...]]:
     """Return the EPCs of each request that the meter answered."""
     return [answer.epcs for answer in home.meter.answers if answer.esv not in {0x73, 0x74}]
+
+
+# What spoils data on their way.
+
+type Spoiler = Callable[[bytes], bytes | None]
+
+
+def spoil(home: SimulatedHome) -> dict[int, deque[Spoiler]]:
+    """Change data of a property between the meter and the client: one entry for each of the next answers."""
+    spoilers: dict[int, deque[Spoiler]] = defaultdict(deque)
+    read = home.meter.object.read
+
+    def spoilt(epc: int) -> bytes | None:
+        edt = read(epc)
+        return spoilers[epc].popleft()(edt) if spoilers[epc] and edt is not None else edt
+
+    home.meter.object.read = spoilt  # type: ignore[method-assign]
+    return spoilers
+
+
+def digit(place: int, xor: int) -> Spoiler:
+    """Change one hex digit, counted from the left."""
+
+    def change(edt: bytes) -> bytes:
+        digits = list(edt.hex())
+        digits[place] = f"{int(digits[place], 16) ^ xor:x}"
+        return bytes.fromhex("".join(digits))
+
+    return change
+
+
+def unchanged(edt: bytes) -> bytes:
+    """Change nothing."""
+    return edt

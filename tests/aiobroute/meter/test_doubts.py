@@ -1,8 +1,6 @@
 """A value that cannot be true is asked for again, and a wrong one never comes out of a reading."""
 
 import asyncio
-from collections import defaultdict, deque
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -29,7 +27,7 @@ from simulator import (
 )
 from simulator.home import START
 
-from .stage import client, joined, last_answer, requests
+from .stage import Spoiler, client, digit, joined, last_answer, requests, spoil, unchanged
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -44,39 +42,9 @@ VALUES = {
     "export_kwh": 0xE3,
 }
 
-type Spoiler = Callable[[bytes], bytes | None]
-
-
-def spoil(home: SimulatedHome) -> dict[int, deque[Spoiler]]:
-    """Change data of a property between the meter and the client: one entry for each of the next answers."""
-    spoilers: dict[int, deque[Spoiler]] = defaultdict(deque)
-    read = home.meter.object.read
-
-    def spoilt(epc: int) -> bytes | None:
-        edt = read(epc)
-        return spoilers[epc].popleft()(edt) if spoilers[epc] and edt is not None else edt
-
-    home.meter.object.read = spoilt  # type: ignore[method-assign]
-    return spoilers
-
-
-def digit(place: int, xor: int) -> Spoiler:
-    """Change one hex digit, counted from the left."""
-
-    def change(edt: bytes) -> bytes:
-        digits = list(edt.hex())
-        digits[place] = f"{int(digits[place], 16) ^ xor:x}"
-        return bytes.fromhex("".join(digits))
-
-    return change
-
 
 def becomes(value: int) -> Spoiler:
     return lambda _: value.to_bytes(4)
-
-
-def unchanged(edt: bytes) -> bytes:
-    return edt
 
 
 def assert_nothing_wrong(reading: Reading, home: SimulatedHome, *missing: str) -> None:
@@ -165,9 +133,7 @@ async def test_a_counter_that_goes_over_its_last_digit_is_no_fall() -> None:
 async def test_a_counter_that_began_anew_is_believed_when_it_says_so_twice(caplog: pytest.LogCaptureFixture) -> None:
     async with joined(load=ConstantLoad(900)) as (meter, home):
         await settled(meter, home)
-        home.meter.registers = home.meter.object.registers = replace(
-            home.meter.registers, installed_at=home.clock.now()
-        )
+        home.meter.restart_counters()
         caplog.clear()
         for _ in range(3):
             reading = await meter.read()

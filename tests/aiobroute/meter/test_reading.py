@@ -11,6 +11,7 @@ from custom_components.broute.aiobroute import Constants, CountersAt, Memory, Pr
 from simulator import (
     NORMAL_ONLY,
     OKINAWA,
+    RELEASE_F,
     RELEASE_R,
     TWO_WIRE,
     UNIT_KWH,
@@ -22,7 +23,7 @@ from simulator import (
     Truth,
 )
 
-from .stage import client, joined, last_answer, requests
+from .stage import Spoiler, client, joined, last_answer, requests, spoil
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -245,6 +246,55 @@ async def test_a_half_hour_that_goes_with_nothing_that_was_read_is_dropped() -> 
         home.meter.notices.announce(0xEA, 0xEB)
         await asyncio.sleep(1)
         assert len(half_hours) == 1
+
+
+@pytest.mark.parametrize("model", [RELEASE_F, NORMAL_ONLY], ids=lambda model: model.name)
+async def test_the_last_half_hour_can_be_asked_for(model: MeterModel) -> None:
+    async with joined(model=model) as (meter, home):
+        await meter.describe()
+        assert await meter.read_half_hour() is None
+        await meter.read()
+        home.meter.answers.clear()
+        half_hour = await meter.read_half_hour()
+        truth = home.truth()
+        assert half_hour == CountersAt(
+            at=truth.fixed_time, import_kwh=truth.fixed_import_kwh, export_kwh=truth.fixed_export_kwh
+        )
+        assert requests(home) == [(0xEA, 0xEB) if model is RELEASE_F else (0xEA,)]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda edt: edt[:5] + b"\x11" + edt[6:],
+        lambda edt: edt[:6] + b"\x01" + edt[7:],
+        lambda edt: edt[:-3] + b"\x01\x02\x03",
+        lambda edt: edt[:4] + b"\x11" + edt[5:],
+        lambda edt: edt[:3] + b"\x14" + edt[4:],
+        lambda edt: edt[:3] + b"\x16" + edt[4:],
+        lambda _: b"\xff" * 7 + b"\xff\xff\xff\xfe",
+        lambda _: None,
+    ],
+    ids=["minute", "second", "counter", "an hour before", "a day before", "a day after", "none yet", "refused"],
+)
+async def test_a_half_hour_that_goes_with_nothing_that_is_known_is_none(change: Spoiler) -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        await meter.read()
+        await meter.read_clock()
+        spoil(home)[0xEA].extend([change] * 2)
+        assert await meter.read_half_hour() is None
+
+
+async def test_a_half_hour_keeps_its_import_when_its_export_goes_with_nothing() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        await meter.read()
+        for change in (lambda edt: edt[:-3] + b"\x01\x02\x03", lambda edt: edt[:4] + b"\x11" + edt[5:]):
+            spoil(home)[0xEB].append(change)
+            half_hour = await meter.read_half_hour()
+            assert half_hour is not None
+            assert (half_hour.import_kwh, half_hour.export_kwh) == (home.truth().fixed_import_kwh, None)
 
 
 async def test_the_strength_of_the_signal_is_that_of_the_last_datagram_where_the_module_tells() -> None:

@@ -85,6 +85,9 @@ SWITCHES: dict[str, st.SearchStrategy[Any]] = {
 UNRECOGNISABLE = {"lines_misread", "replaced_values"}
 """Switches that make the meter, or the wire, say something wrong in the right form."""
 
+UNRECOGNISABLE_HAPPENINGS = {"meter_scale_changed"}
+"""Happenings after which the meter's values in the right form mean something else."""
+
 HAPPENINGS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "session_ended_by_meter": {},
     "session_forgotten_by_meter": {},
@@ -95,7 +98,15 @@ HAPPENINGS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "session_lifetime": {"lifetime_s": st.sampled_from([120, 900, 86_400])},
     "duty_limit": {"for_s": LONG_S},
     "meter_rebooted": {"for_s": LONG_S},
-    "meter_replaced": {"model": st.sampled_from([None, *MODELS])},
+    "meter_replaced": {
+        "model": st.sampled_from([None, *MODELS]),
+        "import_count": st.sampled_from([None, 0, 999_990]),
+        "export_count": st.sampled_from([None, 5]),
+        "stored_s": st.sampled_from([None, 0, 90_000]),
+    },
+    "meter_clock_wrong": {"by_s": st.sampled_from([-90_000, -61, 700, 1800])},
+    "meter_clock_right": {},
+    "meter_counters_restarted": {"import_count": st.sampled_from([0, 999_990]), "export_count": st.just(0)},
     "meter_faulty": {"faulty": st.booleans()},
     "neighbour_appeared": {
         "channel": CHANNELS,
