@@ -118,7 +118,7 @@ class House:
 
     def hang(self, registers: Mapping[str, int], *, earlier_life_slots: int = 0, hole_slots: int = 0) -> None:
         """Hang a meter on the wall, which may have counted elsewhere until some half hours ago."""
-        made = Registers(load=_load(self._seed), installed_at=INSTALLED, **registers)
+        made = replace(Registers(load=_load(self._seed), installed_at=INSTALLED), **registers)
         meter = HangingMeter(f"{len(self.meters):016x}", made, self.now)
         elsewhere = Registers(load=_load(self._seed + 1), installed_at=INSTALLED)
         for number in range(hole_slots + 1, hole_slots + 1 + earlier_life_slots):

@@ -13,7 +13,7 @@ import threading
 from typing import Any, override
 from unittest.mock import patch
 
-from homeassistant.components.recorder import Recorder
+from homeassistant.components.recorder.core import Recorder
 from homeassistant.components.recorder.tasks import RecorderTask, SynchronizeTask
 import pytest
 
@@ -64,6 +64,7 @@ def no_time_passes_in_threads(custom_integrations: None, virtual_time: None) -> 
             assert barrier.reached.wait(THREAD_LIMIT_S)
 
     def carry_out[T](self: Recorder, target: Callable[..., T], *args: Any) -> Future[T]:
+        assert self._db_executor
         done = self._db_executor.submit(target, *args)
         done.exception(THREAD_LIMIT_S)
         return wrap_future(done)

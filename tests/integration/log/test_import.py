@@ -1,10 +1,6 @@
 """The log becomes statistics: all of it at the first start, and what is missing after each outage."""
 
-import asyncio
-from datetime import timedelta
-
 from homeassistant.core import HomeAssistant
-import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
@@ -18,10 +14,8 @@ async def test_first_start_imports_all_that_the_meter_has(
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     log = entry.runtime_data.log
-    took_s = await until(lambda: log.progress.complete_until and log.progress.next_day is None, 3600)
-    print(took_s, log.progress)
+    await until(lambda: log.progress.complete_until and log.progress.next_day is None, 3600)
     for direction in ("import", "export"):
         found = await changes(hass, direction)
-        print(len(found))
         assert found == truth(home, found, direction)
         assert not missing(found)
