@@ -16,7 +16,7 @@ from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS
 from .coordinator import BrouteConfigEntry, reason_of
 from .history.keeper import ClockWrongError, LogKeeper
 from .history.planner import Gap
-from .history.series import RecorderError
+from .history.series import LogError, RecorderError
 
 IMPORT_HISTORY: Final = "import_history"
 GET_HISTORY: Final = "get_history"
@@ -56,7 +56,7 @@ async def _import_history(call: ServiceCall) -> ServiceResponse:
     log = _log_of(call)
     try:
         imported = await log.async_import(call.data[ATTR_DAYS])
-    except (BrouteError, ClockWrongError, RecorderError) as err:
+    except (BrouteError, LogError) as err:
         raise _failed(err) from err
     return {
         "days_read": [day.isoformat() for day in imported.days],
@@ -106,12 +106,14 @@ def _log_of(call: ServiceCall) -> LogKeeper:
     return entries[0].runtime_data.log
 
 
-def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistantError:
+def _failed(err: BrouteError | LogError) -> HomeAssistantError:
     match err:
         case ClockWrongError():
             key = "clock_not_right"
         case RecorderError():
             key = "recorder_not_there"
+        case LogError():
+            key = "date_has_changed"
         case _:
             key = reason_of(err)
     return HomeAssistantError(translation_domain=DOMAIN, translation_key=key)

@@ -1,4 +1,4 @@
-"""What the planner makes of any past: every hour is true or told not to be, and no energy is lost, doubled or invented."""
+"""What the planner makes of any past: an hour is true or told not to be, and no energy is lost, doubled or invented."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
@@ -52,37 +52,43 @@ events = st.one_of(
 def live(house: House, past: Sequence[tuple[str, Any]]) -> None:
     """Let all that happen, and then everything be well."""
     house.be_there()
-    offset = -60
+    wrong_by = -60
     for event, detail in past:
         match event:
-            case "restart":
-                house.restart()
-            case "killed":
-                house.step()
-                house.be_there(killed_after=detail)
             case "clock wrong by":
-                offset = detail
-            case "exchanged":
-                house.hang(detail)
-            case "exchanged by one with a past":
-                made, earlier_life, hole = detail
-                house.hang(made, earlier_life_slots=earlier_life, hole_slots=hole)
-            case "began anew":
-                house.restart_counters()
+                wrong_by = detail
             case "clock wrong":
-                house.offset = HALF_HOUR * offset
-                for _ in range(detail):
-                    house.step()
-                    house.be_there()
+                house.offset = HALF_HOUR * wrong_by
+                spend(house, "there", detail)
                 house.offset = timedelta(0)
+            case "restart" | "killed" | "exchanged" | "exchanged by one with a past" | "began anew":
+                happen(house, event, detail)
             case _:
-                for _ in range(detail):
-                    house.step(powered=event != "without mains")
-                    if event.startswith("there"):
-                        house.be_there(notice=event != "there without notices", radio=event != "there without the log")
-    for _ in range(3):
-        house.step()
-        house.be_there()
+                spend(house, event, detail)
+    spend(house, "there", 3)
+
+
+def spend(house: House, how: str, half_hours: int) -> None:
+    for _ in range(half_hours):
+        house.step(powered=how != "without mains")
+        if how.startswith("there"):
+            house.be_there(notice=how != "there without notices", radio=how != "there without the log")
+
+
+def happen(house: House, event: str, detail: Any) -> None:
+    match event:
+        case "restart":
+            house.restart()
+        case "killed":
+            house.step()
+            house.be_there(killed_after=detail)
+        case "exchanged":
+            house.hang(detail)
+        case "exchanged by one with a past":
+            made, earlier_life, hole = detail
+            house.hang(made, earlier_life_slots=earlier_life, hole_slots=hole)
+        case "began anew":
+            house.restart_counters()
 
 
 def assert_is_true(house: House) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
+from typing import Any
 
 from custom_components.broute.history.ledger import Identity, Ledger
 from custom_components.broute.history.planner import (
@@ -89,7 +90,7 @@ class House:
         asked: the days that the meter was asked for, in their order.
     """
 
-    def __init__(self, seed: int, *, depth_days: int, kept_days: int, registers: Mapping[str, int]) -> None:
+    def __init__(self, seed: int, *, depth_days: int, kept_days: int, registers: Mapping[str, Any]) -> None:
         self.now = START
         self.offset = timedelta(0)
         self.rows: dict[str, dict[datetime, Row]] = {direction: {} for direction in DIRECTIONS}
@@ -116,7 +117,7 @@ class House:
         """The one that hangs there now."""
         return self.meters[-1]
 
-    def hang(self, registers: Mapping[str, int], *, earlier_life_slots: int = 0, hole_slots: int = 0) -> None:
+    def hang(self, registers: Mapping[str, Any], *, earlier_life_slots: int = 0, hole_slots: int = 0) -> None:
         """Hang a meter on the wall, which may have counted elsewhere until some half hours ago."""
         made = replace(Registers(load=_load(self._seed), installed_at=INSTALLED), **registers)
         meter = HangingMeter(f"{len(self.meters):016x}", made, self.now)

@@ -81,13 +81,13 @@ class ClockWatch:
         """Use no stamp before the clock was looked at again."""
         self._right_at_s = None
 
-    async def async_check(self) -> bool:
-        """Look at the clock, if that was long ago; return whether it is right.
+    async def async_check(self, age_limit_s: float = AGE_LIMIT_S) -> bool:
+        """Look at the clock, if it was not within this time, in seconds; return whether it is right.
 
         Raises:
             BrouteError: the meter does not tell the time.
         """
-        if self._right_at_s is not None and self._now_s - self._right_at_s < AGE_LIMIT_S:
+        if self._right_at_s is not None and self._now_s - self._right_at_s < age_limit_s:
             return True
         reading = await self._meter.read_clock()
         now, now_s = dt_util.utcnow(), self._now_s

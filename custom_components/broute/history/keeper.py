@@ -23,13 +23,12 @@ from ..aiobroute import (
     CountersAt,
     PropertyError,
     PropertyRefusedError,
-    SessionState,
     SmartMeter,
 )
-from .clock import ClockWatch
+from .clock import AGE_LIMIT_S as CLOCK_AGE_LIMIT_S, ClockWatch
 from .ledger import CLOCK_TOLERANCE, Identity, Ledger
 from .planner import DAY, HALF_HOUR, HOUR, Counting, Gap, Log, Plan, Row, day_of, midnight, plan
-from .series import RecorderError, Series, recorder_is_there
+from .series import LogError, RecorderError, Series, recorder_is_there
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,7 +47,7 @@ UNREADABLE: Final = 3
 """A day that could not be understood so often is given up."""
 
 
-class ClockWrongError(Exception):
+class ClockWrongError(LogError):
     """The meter's clock is wrong, or not known to be right: nothing that it stamps is used."""
 
 
@@ -155,6 +154,7 @@ class LogKeeper:
         if self.ledger.meet(Identity.of(constants), dt_util.utcnow()):
             _LOGGER.warning("%s: Another meter, or one that counts otherwise: its log goes on from here", self._title)
             self._forget_log()
+            self.half_hour = None
         self._ask_if_missing()
 
     async def async_run(self) -> None:
@@ -165,12 +165,16 @@ class LogKeeper:
             self._wake.clear()
             try:
                 await self._look_after()
-                pauses_s, failure = iter(RETRIES_S), None
-            except (BrouteError, ClockWrongError, RecorderError) as err:
+            except ClockWrongError as err:
+                self._call_in(self.clock.next_look_s, self._wake.set)
+                self._show(replace(self.progress, failure=str(err)))
+            except (BrouteError, LogError) as err:
                 _LOGGER.debug("%s: The log is not complete yet: %s", self._title, err)
                 self._call_in(next(pauses_s, RETRIES_S[-1]), self._wake.set)
-                failure = str(err)
-            self._show(replace(self.progress, failure=failure))
+                self._show(replace(self.progress, failure=str(err)))
+            else:
+                pauses_s = iter(RETRIES_S)
+                self._show(replace(self.progress, failure=None))
 
     @callback
     def async_stop(self) -> None:
@@ -211,11 +215,15 @@ class LogKeeper:
         self._wake.set()
 
     async def _fetch_half_hour(self) -> None:
-        """Ask for the last half hour, if the meter should have told it by now and has not."""
+        """Ask for the last half hour, if the meter should have told it by now and has not.
+
+        A meter whose clock was set tells it at another time: that is looked at first.
+        """
         now = dt_util.utcnow()
         expected = _half_hour_of(now - NOTICE_LIMIT)
         if self.half_hour and self.half_hour.at >= expected:
             return
+        await self._check_clock(NOTICE_LIMIT.total_seconds())
         half_hour = await self._meter.read_half_hour()
         if half_hour and expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
             self._take(half_hour)
@@ -224,12 +232,9 @@ class LogKeeper:
 
     async def _look_after(self) -> None:
         """Do what is due: the clock, the last half hour, and whatever of the log is missing."""
-        if self._constants is None or not self._meter_is_there:
+        if self._constants is None:
             return
-        if not await self.clock.async_check():
-            self._call_in(self.clock.next_look_s, self._wake.set)
-            self._show(replace(self.progress, failure="The meter's clock is not right"))
-            return
+        await self._check_clock()
         await self._fetch_half_hour()
         if not recorder_is_there(self._hass):
             raise RecorderError("The recorder is not there")
@@ -237,23 +242,24 @@ class LogKeeper:
             imported = await self._import(self._constants)
         if imported.days:
             _LOGGER.info(
-                "%s: The meter's log was read for %d days; hours written: %s",
-                self._title,
-                len(imported.days),
-                imported.rows,
+                "%s: %d days of the meter's log were read; hours written: %s",
+                *(self._title, len(imported.days), imported.rows),
             )
+
+    async def _check_clock(self, age_limit_s: float = CLOCK_AGE_LIMIT_S) -> None:
+        if not await self.clock.async_check(age_limit_s):
+            raise ClockWrongError("The meter's clock is not right")
 
     async def async_import(self, days: int) -> Imported:
         """Read today and so many days before once more, and write what follows.
 
         Raises:
             ClockWrongError: the meter's clock is wrong.
-            RecorderError: there is no recorder, or it does not work now.
+            LogError: there is no recorder, or it does not work now; or the meter's date has changed meanwhile.
             BrouteError: the meter was not asked, or did not answer.
         """
         constants = self._constants or await self._meter.describe()
-        if not await self.clock.async_check():
-            raise ClockWrongError("The meter's clock is not right")
+        await self._check_clock()
         if not recorder_is_there(self._hass):
             raise RecorderError("The recorder is not there")
         async with self._one_import:
@@ -343,9 +349,9 @@ class LogKeeper:
 
     async def _read(self, day: date) -> None:
         """Read a day of the log: whatever is in it is known then, or known not to be there."""
-        asked_at = dt_util.utcnow() - LOG_DELAY
+        asked_at = dt_util.utcnow()
         try:
-            half_hours = await self._meter.history(max(0, (day_of(asked_at) - day).days))
+            half_hours = await self._meter.history((day_of(asked_at) - day).days)
         except PropertyRefusedError:
             half_hours = []
         except PropertyError:
@@ -353,10 +359,10 @@ class LogKeeper:
             if self._failures[day] < UNREADABLE:
                 raise
             half_hours = []
-        # Where the meter's midnight came in between, it is the day behind.
-        read = half_hours[0].at.date() if half_hours else day
+        if half_hours and half_hours[0].at.date() != day:
+            raise LogError("The meter's date has changed meanwhile")
         self._add(half_hours)
-        self._read_until[read] = min(asked_at, midnight(read + DAY))
+        self._read_until[day] = min(asked_at - LOG_DELAY, midnight(day + DAY))
         self._show(replace(self.progress, days_read=self.progress.days_read + 1))
 
     # What is known of it.
@@ -376,10 +382,6 @@ class LogKeeper:
             del self._read_until[day]
         if before is None:
             self._failures.clear()
-
-    @property
-    def _meter_is_there(self) -> bool:
-        return self._meter.state in (SessionState.JOINED, SessionState.RENEWING)
 
     def _show(self, progress: Progress) -> None:
         if progress != self.progress:

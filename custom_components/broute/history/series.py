@@ -32,7 +32,11 @@ _RESOLUTION: Final = Decimal("0.0001")
 """The finest unit of a meter: a float holds nine digits before it exactly enough."""
 
 
-class RecorderError(Exception):
+class LogError(Exception):
+    """The log cannot be completed now; later it may."""
+
+
+class RecorderError(LogError):
     """The recorder does not read, or has not written; later it may."""
 
 

@@ -1,0 +1,101 @@
+"""The counters of each half hour: taken when the meter tells them, asked for when it does not."""
+
+import asyncio
+from datetime import datetime, timedelta
+
+from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+import pytest
+
+from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
+from custom_components.broute.coordinator import BrouteConfigEntry
+from simulator import JST, SimulatedHome
+
+from ..world import TOKEN, has_value, sensor, until, value
+from .rows import changes, counter, missing, truth
+
+FIXED = ("fixed_import_energy", "fixed_export_energy")
+INF = 0x73
+GET_RES = 0x72
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> BrouteConfigEntry:
+    """Return an entry that reads the meter seldom, and whose log is short."""
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 600, CONF_HISTORY_DAYS: 1})
+    return entry
+
+
+async def set_up(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
+    """Set the entry up, with all its entities, and wait until its log is there."""
+    registry = er.async_get(hass)
+    for key in FIXED:
+        registry.async_get_or_create("sensor", DOMAIN, f"{TOKEN}_{key}", config_entry=entry)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "log_until"))
+
+
+def asked(home: SimulatedHome, since: datetime) -> list[datetime]:
+    """Return when the meter was asked for a half hour."""
+    return [
+        answer.at
+        for answer in home.meter.answers
+        if answer.esv == GET_RES and 0xEA in answer.epcs and answer.at > since
+    ]
+
+
+def assert_shows(hass: HomeAssistant, home: SimulatedHome, at: datetime) -> None:
+    for key, direction in zip(FIXED, ("import", "export"), strict=True):
+        shown = sensor(hass, key)
+        assert shown
+        assert shown.attributes["at"] == at
+        assert shown.state == str(counter(home, at, direction))
+
+
+async def test_half_hours_are_taken_as_they_come(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    since = home.clock.now()
+    for at in (datetime(2026, 11, 21, 18, 30, tzinfo=JST), datetime(2026, 11, 21, 19, 0, tzinfo=JST)):
+        await until(lambda at=at: sensor(hass, FIXED[0]).attributes.get("at") == at, 3600)
+        assert home.clock.now() - at < timedelta(seconds=61)
+        assert_shows(hass, home, at)
+    await until(lambda: value(hass, "log_until") == "2026-11-21T10:00:00+00:00", 60)
+    assert home.clock.now() < datetime(2026, 11, 21, 19, 2, tzinfo=JST)
+    await asyncio.sleep(600)
+    assert not asked(home, since)
+
+
+async def test_half_hour_that_has_not_come_is_asked_for(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    home.meter.notices.notice_s = (1700.0, 1750.0)
+    home.meter.notices.schedule()
+    since = home.clock.now()
+    at = datetime(2026, 11, 21, 19, 0, tzinfo=JST)
+    await until(lambda: sensor(hass, FIXED[0]).attributes.get("at") == at, 3600)
+    assert timedelta(minutes=5) < home.clock.now() - at < timedelta(minutes=6)
+    assert_shows(hass, home, at)
+    assert [when.minute for when in asked(home, since)] == [35, 5]
+    await until(lambda: value(hass, "log_until") == "2026-11-21T10:00:00+00:00", 60)
+    found = await changes(hass, "import")
+    assert found == truth(home, found, "import")
+    assert not missing(found)
+
+
+async def test_these_sensors_are_no_second_meter(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "log_until"))
+    registry = er.async_get(hass)
+    for key in FIXED:
+        entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{TOKEN}_{key}")
+        assert entity_id
+        registered = registry.async_get(entity_id)
+        assert registered
+        assert registered.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+        assert not (registered.capabilities or {}).get("state_class")
