@@ -12,10 +12,14 @@ PASSWORD = "0123456789AB"
 
 
 @contextmanager
-def simulator(tmp_path: Path, *options: str) -> Iterator[Path]:
-    """Serve a simulated module at `port` in the folder, with what was true at each answer in `truth`."""
+def simulator(tmp_path: Path, *options: str, before: str = "") -> Iterator[Path]:
+    """Serve a simulated module at `port` in the folder, with what was true at each answer in `truth`.
+
+    `before` is what the simulator's process runs first.
+    """
+    program = f"{before}\nfrom runpy import run_module\nrun_module('simulator', run_name='__main__', alter_sys=True)"
     with subprocess.Popen(
-        [sys.executable, "-m", "simulator", "--pty", tmp_path / "port", "--truth-log", tmp_path / "truth", *options],
+        [sys.executable, "-c", program, "--pty", tmp_path / "port", "--truth-log", tmp_path / "truth", *options],
         cwd=TOP,
         stdout=subprocess.PIPE,
         text=True,

@@ -14,7 +14,7 @@ import pytest
 
 from tests.aiobroute.served import ID, PASSWORD, TOP, simulator
 
-DEADLINE_S = 60
+DEADLINE_S = 120
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
 
@@ -92,6 +92,18 @@ def test_read_prints_the_truth(tmp_path: Path, module: str, options: tuple[str, 
     assert set(printed["timing"]) == {"connect_s", "read_s"}
 
 
+BY_HALF_HOURS = """
+from dataclasses import replace
+from simulator.models import MODELS, RELEASE_F
+MODELS["by-half-hours"] = replace(RELEASE_F, readable=RELEASE_F.readable - {0xE2, 0xE4, 0xE5}, settable={0x81, 0xED})
+"""
+KEEPS_TODAY = """
+from simulator.properties import MeterObject
+write = MeterObject.write
+MeterObject.write = lambda meter, epc, edt: (epc, edt) < (0xE5, b"\\1") and write(meter, epc, edt)
+"""
+
+
 def test_history_prints_the_counter_at_each_half_hour(tmp_path: Path) -> None:
     with simulator(tmp_path, "--speed", "50", "--clock", "2026-11-21T18:24:00") as port:
         result = broute("history", "--port", port, "--days", "1", "--json")
@@ -104,6 +116,23 @@ def test_history_prints_the_counter_at_each_half_hour(tmp_path: Path) -> None:
         assert rows[-1]["import_kwh"] == float(fixed["fixed_import_kwh"])
         assert rows[-1]["export_kwh"] == float(fixed["fixed_export_kwh"])
         assert all(a["import_kwh"] <= b["import_kwh"] for a, b in pairwise(rows))
+
+
+def test_history_is_read_by_half_hours_from_a_meter_that_gives_no_days(tmp_path: Path) -> None:
+    options = ("--meter", "by-half-hours", "--speed", "50", "--clock", "2026-11-21T05:10:00")
+    with simulator(tmp_path, *options, before=BY_HALF_HOURS) as port:
+        result = broute("history", "--port", port, "--days", "0", "--json")
+    assert result.returncode == 0, result.stderr
+    rows = json.loads(result.stdout)
+    assert [rows[0]["start"], rows[-1]["start"]] == ["2026-11-21T00:00:00+09:00", "2026-11-21T05:00:00+09:00"]
+    assert rows[-1]["import_kwh"] == float(truths(tmp_path)[-1]["truth"]["fixed_import_kwh"])
+
+
+def test_history_ends_before_the_first_day_that_the_meter_refuses(tmp_path: Path) -> None:
+    with simulator(tmp_path, "--speed", "50", "--clock", "2026-11-21T18:24:00", before=KEEPS_TODAY) as port:
+        result = broute("history", "--port", port, "--days", "7", "--json")
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)[0]["start"] == "2026-11-21T00:00:00+09:00"
 
 
 def test_a_table_is_printed_for_people(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from .exceptions import (
     PortError,
     PortMissingError,
     PortSharedError,
+    PropertyRefusedError,
 )
 from .link.base import Module
 from .link.identify import identify
@@ -256,7 +257,12 @@ async def _history(options: argparse.Namespace) -> None:
     async with _remembered_meter(options) as meter:
         await meter.joined()
         for days_back in range(options.days + 1):
-            day = await meter.history(days_back)
+            try:
+                day = await meter.history(days_back)
+            except PropertyRefusedError:
+                if not slots:
+                    raise
+                break
             kept = [slot for slot in day if slot.import_kwh is not None or slot.export_kwh is not None]
             if not kept:
                 break

@@ -116,6 +116,7 @@ async def test_a_meter_that_measures_no_export_has_none_in_its_half_hours() -> N
     model = replace(NORMAL_ONLY, readable=NORMAL_ONLY.readable - {0xE2} | {0xEC}, settable=frozenset({0xED}))
     async with joined(model=model) as (meter, home):
         await described(meter, home)
+        spoil(home)[0xEC].extend([lambda edt: edt.replace(NO_COUNT, bytes(4))] * 4)
         day = await meter.history(1)
         assert requests(home) == PIECE * 4
         assert all(each.import_kwh == home.truth(each.at).import_kwh and each.export_kwh is None for each in day)
@@ -369,6 +370,23 @@ async def test_a_log_of_a_meter_that_was_replaced_meanwhile_is_not_given() -> No
         await meter_found(meter)
         with pytest.raises(BrouteError):
             await log
+
+
+async def test_the_log_of_another_meter_is_not_held_against_that_of_the_first() -> None:
+    async with joined() as (meter, home):
+        await described(meter, home)
+        await meter.history(0)
+        home.meter.paa.end_session()
+        home.replace_meter()
+        await meter_found(meter)
+        await asyncio.sleep(600)
+        await meter.describe()
+        asked_at = home.clock.now()
+        day = await meter.history(0)
+        assert [each.import_kwh for each in day].count(Decimal(0)) >= 1
+        assert all(each.import_kwh is None for each in day if each.at < home.meter.registers.installed_at)
+        assert_true([each for each in day if each.at >= home.meter.registers.installed_at], home, asked_at=asked_at)
+        assert Doubt.LOG not in meter.held_back
 
 
 async def meter_found(meter: SmartMeter) -> None:

@@ -165,6 +165,13 @@ class Program(RuleBasedStateMachine):
         """Ask for a day."""
         self._begin("history", lambda client: client.history(days_back))
 
+    @rule(what=st.sampled_from(["read_half_hour", "read_minute", "read_clock", "minutes"]))
+    @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
+    def ask_for_time(self, what: str) -> None:
+        """Ask for what has a time of the meter's."""
+        at = self.home.clock.now()
+        self._begin(what, lambda client: client.minutes(at, 10) if what == "minutes" else getattr(client, what)())
+
     @rule(epcs=st.lists(st.sampled_from(CODECS), min_size=1, max_size=8, unique=True))
     @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
     def get(self, epcs: list[int]) -> None:
@@ -288,9 +295,9 @@ class Program(RuleBasedStateMachine):
         if frame.esv not in REQUESTS or self.client is None:
             return
         now = self.loop.time()
-        if self.requested_at is not None and now - self.requested_at < SPACING_S:
-            self.crowded.append(f"{frame.epcs} after {now - self.requested_at} s")
         is_check = frame.epcs == OPERATION_STATUS and self.client.state is SessionState.AUTHENTICATING
+        if not is_check and self.requested_at is not None and now - self.requested_at < SPACING_S:
+            self.crowded.append(f"{frame.epcs} after {now - self.requested_at} s")
         self.requested_at = None if is_check else now
 
     def _open(self) -> None:
