@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import datetime, timedelta
+from functools import partial
 
 from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import HomeAssistant
@@ -45,6 +46,12 @@ def asked(home: SimulatedHome, since: datetime) -> list[datetime]:
     ]
 
 
+def shows(hass: HomeAssistant, at: datetime) -> bool:
+    """Tell whether the counters of a half hour are shown."""
+    state = sensor(hass, FIXED[0])
+    return state is not None and state.attributes.get("at") == at
+
+
 def assert_shows(hass: HomeAssistant, home: SimulatedHome, at: datetime) -> None:
     for key, direction in zip(FIXED, ("import", "export"), strict=True):
         shown = sensor(hass, key)
@@ -59,7 +66,7 @@ async def test_half_hours_are_taken_as_they_come(
     await set_up(hass, entry)
     since = home.clock.now()
     for at in (datetime(2026, 11, 21, 18, 30, tzinfo=JST), datetime(2026, 11, 21, 19, 0, tzinfo=JST)):
-        await until(lambda at=at: sensor(hass, FIXED[0]).attributes.get("at") == at, 3600)
+        await until(partial(shows, hass, at), 3600)
         assert home.clock.now() - at < timedelta(seconds=61)
         assert_shows(hass, home, at)
     await until(lambda: value(hass, "log_until") == "2026-11-21T10:00:00+00:00", 60)
@@ -76,7 +83,7 @@ async def test_half_hour_that_has_not_come_is_asked_for(
     home.meter.notices.schedule()
     since = home.clock.now()
     at = datetime(2026, 11, 21, 19, 0, tzinfo=JST)
-    await until(lambda: sensor(hass, FIXED[0]).attributes.get("at") == at, 3600)
+    await until(partial(shows, hass, at), 3600)
     assert timedelta(minutes=5) < home.clock.now() - at < timedelta(minutes=6)
     assert_shows(hass, home, at)
     assert [when.minute for when in asked(home, since)] == [35, 5]
