@@ -1,6 +1,7 @@
 """What helps to find out why a meter is not read, and nothing that tells whose meter it is."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -9,6 +10,7 @@ from homeassistant.core import HomeAssistant
 
 from .aiobroute import Constants
 from .coordinator import BrouteConfigEntry
+from .history.keeper import LogKeeper
 
 
 async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str, Any]:
@@ -36,6 +38,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
         "statistics": meter.statistics.as_dict(),
         "held_back": dict(meter.held_back),
         "dropped": dict(meter.dropped),
+        "log": _log(coordinator.log),
         "meter": _meter(meter.constants) if meter.constants else None,
         "unreadable": (
             {f"{epc:02X}": str(err) for epc, err in coordinator.data.errors.items()} if coordinator.data else {}
@@ -55,6 +58,30 @@ def _meter(constants: Constants) -> dict[str, Any]:
         "announcement_map": _epcs(constants.announcement_map),
         "max_properties": constants.max_properties,
     }
+
+
+def _log(log: LogKeeper) -> dict[str, Any]:
+    progress, ledger, offset = log.progress, log.ledger, log.clock.offset
+    exchange = ledger.exchange
+    return {
+        "complete_until": _text(progress.complete_until),
+        "next_day": progress.next_day.isoformat() if progress.next_day else None,
+        "days_read": progress.days_read,
+        "failure": progress.failure,
+        "gaps": {
+            direction: [{"start": _text(gap.start), "end": _text(gap.end), "reason": gap.reason} for gap in gaps]
+            for direction, gaps in progress.gaps.items()
+        },
+        "last_half_hour": _text(log.half_hour.at if log.half_hour else None),
+        "clock_is_right": log.clock.is_right,
+        "clock_offset_s": [round(end.total_seconds()) for end in (offset.low, offset.high)] if offset else None,
+        "clock_was_wrong": [{"after": _text(span.after), "before": _text(span.before)} for span in ledger.doubtful],
+        "exchanged": exchange and {"after": _text(exchange.after), "before": _text(exchange.before)},
+    }
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
 
 
 def _epcs(properties: frozenset[int]) -> list[str]:

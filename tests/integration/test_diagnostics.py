@@ -66,6 +66,13 @@ async def test_what_helps_is_in_it(hass: HomeAssistant, home: SimulatedHome, ent
     assert "E5" in found["meter"]["set_map"]
     assert "80" in found["meter"]["announcement_map"]
     assert found["unreadable"] == {}
+    # There is no recorder, and the simulated home has another date than this machine.
+    log = found["log"]
+    assert log["complete_until"] is None
+    assert log["clock_is_right"] is False
+    assert log["failure"] == "The meter's clock is not right"
+    low_s, high_s = log["clock_offset_s"]
+    assert 0 < high_s - low_s <= 70
 
 
 async def test_why_the_meter_is_not_read_is_in_it(

@@ -1,4 +1,4 @@
-"""Changing how often the meter is read."""
+"""Changing how often the meter is read, and how far back its log."""
 
 import asyncio
 from datetime import timedelta
@@ -9,13 +9,14 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 
+from custom_components.broute.const import CONF_HISTORY_DAYS
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
 from .world import has_value, until, value
 
 
-async def test_interval_is_changed(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: has_value(hass, "export_energy"))
 
@@ -23,11 +24,12 @@ async def test_interval_is_changed(hass: HomeAssistant, home: SimulatedHome, ent
     assert step["type"] is FlowResultType.FORM
     assert step["step_id"] == "init"
     assert step["data_schema"] is not None
-    assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30}
-    step = await hass.config_entries.options.async_configure(step["flow_id"], {CONF_SCAN_INTERVAL: 120.0})
+    assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30, CONF_HISTORY_DAYS: 44}
+    typed = {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0}
+    step = await hass.config_entries.options.async_configure(step["flow_id"], typed)
     assert step["type"] is FlowResultType.CREATE_ENTRY
-    assert entry.options == {CONF_SCAN_INTERVAL: 120}
-    assert isinstance(entry.options[CONF_SCAN_INTERVAL], int)
+    assert entry.options == typed
+    assert all(isinstance(number, int) for number in entry.options.values())
 
     # The entry is set up anew by itself.
     await until(lambda: value(hass, "power") == "unavailable")
@@ -39,16 +41,20 @@ async def test_interval_is_changed(hass: HomeAssistant, home: SimulatedHome, ent
 
     step = await hass.config_entries.options.async_init(entry.entry_id)
     assert step["data_schema"] is not None
-    (interval,) = step["data_schema"].schema
-    assert interval.description == {"suggested_value": 120}
+    assert [field.description for field in step["data_schema"].schema] == [
+        {"suggested_value": 120},
+        {"suggested_value": 99},
+    ]
 
 
-@pytest.mark.parametrize("interval_s", [9, 3601])
-async def test_interval_has_limits(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, interval_s: int
+@pytest.mark.parametrize(
+    "typed", [{CONF_SCAN_INTERVAL: 9}, {CONF_SCAN_INTERVAL: 3601}, {CONF_HISTORY_DAYS: 0}, {CONF_HISTORY_DAYS: 100}]
+)
+async def test_options_have_limits(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, typed: dict[str, int]
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     step = await hass.config_entries.options.async_init(entry.entry_id)
     with pytest.raises(InvalidData):
-        await hass.config_entries.options.async_configure(step["flow_id"], {CONF_SCAN_INTERVAL: interval_s})
+        await hass.config_entries.options.async_configure(step["flow_id"], typed)
     hass.config_entries.options.async_abort(step["flow_id"])

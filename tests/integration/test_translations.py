@@ -6,10 +6,11 @@ from pathlib import Path
 import re
 from typing import Any
 
+from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 import custom_components.broute
-from custom_components.broute import aiobroute, config_flow, coordinator, sensor
+from custom_components.broute import aiobroute, config_flow, coordinator, sensor, services
 from custom_components.broute.aiobroute import (
     BrouteError,
     ClosedError,
@@ -17,13 +18,19 @@ from custom_components.broute.aiobroute import (
     MalformedIdError,
     MalformedMemoryError,
     MalformedPasswordError,
+    PropertyRefusedError,
 )
 from custom_components.broute.const import LOGGER
+from custom_components.broute.history.keeper import EXPORT, IMPORT
 
 FOLDER = Path(custom_components.broute.__file__).parent
 LANGUAGES = ["en", "ja"]
 
 REASONS = {reason for _, reason in coordinator._REASONS}
+ACTION_ERRORS = {
+    *("clock_not_right", "date_has_changed", "recorder_not_there"),
+    *("no_such_meter", "no_such_time", "which_meter"),
+}
 FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}
 
 
@@ -51,7 +58,7 @@ def test_both_languages_have_the_same_texts() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> None:
     tree = texts(language)
-    assert tree.keys() == {"config", "device", "entity", "exceptions", "options"}
+    assert tree.keys() == {"common", "config", "device", "entity", "exceptions", "issues", "options", "services"}
 
     config = tree["config"]
     assert config.keys() == {"abort", "error", "progress", "step"}
@@ -69,11 +76,20 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
     assert tree["options"]["step"]["init"]["data"].keys() == fields
     assert tree["options"]["step"]["init"]["data_description"].keys() == fields
 
-    assert tree["exceptions"].keys() == REASONS | {coordinator.NO_READING}
+    assert tree["exceptions"].keys() == REASONS | {coordinator.NO_READING} | ACTION_ERRORS
     assert all(message.keys() == {"message"} for message in tree["exceptions"].values())
     assert tree["device"].keys() == {coordinator.DEVICE_TRANSLATION_KEY}
     assert tree["entity"].keys() == {"sensor"}
     assert tree["entity"]["sensor"].keys() == {description.translation_key for description in sensor.SENSORS}
+    assert tree["common"].keys() == {f"log_{direction}" for direction in (IMPORT, EXPORT)}
+    assert tree["issues"].keys() == {"clock_fast", "clock_slow"}
+    assert all(issue.keys() == {"title", "description"} for issue in tree["issues"].values())
+
+    actions = load_yaml_dict(str(FOLDER / "services.yaml"))
+    assert tree["services"].keys() == actions.keys() == {services.IMPORT_HISTORY, services.GET_HISTORY}
+    for name, action in actions.items():
+        assert tree["services"][name].keys() == {"name", "description", "fields"}
+        assert tree["services"][name]["fields"].keys() == action["fields"].keys()
 
 
 def test_every_failure_that_can_be_told_has_its_own_words() -> None:
@@ -84,6 +100,8 @@ def test_every_failure_that_can_be_told_has_its_own_words() -> None:
         MalformedIdError,
         MalformedPasswordError,
         MalformedMemoryError,
+        # Where the log ends.
+        PropertyRefusedError,
     }
     offered = {
         value for value in vars(aiobroute).values() if isinstance(value, type) and issubclass(value, BrouteError)
@@ -104,9 +122,10 @@ def test_texts_have_no_markup_and_no_address(language: str) -> None:
         assert not re.search(r"://|<|\[%key", text), text
 
 
-def test_icons_belong_to_sensors() -> None:
+def test_icons_belong_to_sensors_and_actions() -> None:
     icons = json.loads((FOLDER / "icons.json").read_text("utf-8"))
-    assert icons.keys() == {"entity"}
+    assert icons.keys() == {"entity", "services"}
+    assert icons["services"].keys() == {services.IMPORT_HISTORY, services.GET_HISTORY}
     assert icons["entity"].keys() == {"sensor"}
     assert icons["entity"]["sensor"].keys() <= {description.translation_key for description in sensor.SENSORS}
     assert all(icon["default"].startswith("mdi:") for icon in icons["entity"]["sensor"].values())
@@ -120,7 +139,7 @@ def test_manifest() -> None:
     assert manifest["name"] == config_flow.TITLE
     assert manifest["dependencies"] == ["usb"]
     # ESPHome may come later, or never: its requirements would be a condition of the first step of the config flow.
-    assert "after_dependencies" not in manifest
+    assert manifest["after_dependencies"] == ["recorder"]
     assert manifest["loggers"] == [LOGGER.name]
 
 

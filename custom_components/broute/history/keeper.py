@@ -142,7 +142,7 @@ class LogKeeper:
         self._wake = asyncio.Event()
         self._one_import = asyncio.Lock()
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
-        self._unsubscribe = meter.on_half_hour(self._take_notice)
+        self._unsubscribe = [meter.on_half_hour(self._take_notice)]
 
     # Life.
 
@@ -179,7 +179,8 @@ class LogKeeper:
     @callback
     def async_stop(self) -> None:
         """Take no more half hours."""
-        self._unsubscribe()
+        while self._unsubscribe:
+            self._unsubscribe.pop()()
         for timer in self._timers.values():
             timer.cancel()
 

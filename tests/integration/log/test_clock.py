@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+import json
 
 from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import HomeAssistant
@@ -10,6 +11,7 @@ import pytest
 
 from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
+from custom_components.broute.diagnostics import async_get_config_entry_diagnostics
 from simulator import JST, SimulatedHome
 
 from ..world import TOKEN, has_value, until, value
@@ -98,3 +100,21 @@ async def test_issue_goes_with_the_entry(hass: HomeAssistant, home: SimulatedHom
     await until(lambda: issue(hass), 600)
     await hass.config_entries.async_remove(entry.entry_id)
     assert issue(hass) is None
+
+
+async def test_diagnostics_tell_of_the_log(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "log_until"))
+    log = (await async_get_config_entry_diagnostics(hass, entry))["log"]
+    assert json.loads(json.dumps(log)) == {
+        "complete_until": "2026-11-21T09:00:00+00:00",
+        "next_day": None,
+        "days_read": 2,
+        "failure": None,
+        "gaps": {"import": [], "export": []},
+        "last_half_hour": "2026-11-21T18:00:00+09:00",
+        "clock_is_right": True,
+        "clock_offset_s": log["clock_offset_s"],
+        "clock_was_wrong": [],
+        "exchanged": None,
+    }
