@@ -5,7 +5,7 @@ was read or written is not in it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, Self
 
@@ -22,8 +22,8 @@ OLDEST = 100 * DAY
 class Identity:
     """Who a meter is, and what its counts are worth. Secret, as an address and a serial number are."""
 
-    mac: str
-    serial_number: str | None
+    mac: str = field(repr=False)
+    serial_number: str | None = field(repr=False)
     scale: str
 
     @classmethod

@@ -10,8 +10,8 @@ follows from that:
   themselves are told as a `Gap`.
 - Rows are written in their order, and an hour only when it is settled that no earlier one is still to come: `plan` then
   needs no more than the last row to go on.
-- A counter that falls, or that rises by more than a supply can deliver, has begun anew: from there on the sum goes on,
-  and what was between the two is not known.
+- A counter that falls, or that rises by more than a supply can deliver, is wrong if those behind it go on from the one
+  before it. Else it has begun anew: the sum goes on, and what was between the two is not known.
 - After a meter was exchanged (another one, or another unit) counters of the old and the new one have nothing to do
   with each other, and the log of the new one may hold what it counted elsewhere. Of that only the unbroken part counts
   that reaches from within the exchange to the present (`beginning`).
@@ -321,6 +321,9 @@ class _Point:
 
 
 def _points(rows: Sequence[Row], counters: Mapping[datetime, Decimal], begins: datetime | None) -> list[_Point]:
+    if rows and min(counters, default=rows[0].end) > rows[0].start:
+        # Of the first hour no more is known than was when its row was written.
+        counters = {at: counter for at, counter in counters.items() if at >= rows[0].end}
     ends = {row.end: row for row in rows}
     points = [_Point(at, counters.get(at, row.state), begins is None or at >= begins, row) for at, row in ends.items()]
     points += [_Point(at, counter, True, None) for at, counter in counters.items() if at not in ends]  # noqa: FBT003
@@ -336,6 +339,9 @@ class _Walk:
         self._counting = counting
         self._past = past
         self._sum = Decimal(0)
+        self._sum_of_rows = Decimal(0)
+        """The sum at the end of the last row."""
+        self._open_gap: Gap | None = None
 
     def along(self, points: Sequence[_Point]) -> None:
         """Go along all of them."""
@@ -343,31 +349,36 @@ class _Walk:
             return
         last = points[0]
         if last.row:
-            self._sum = last.row.sum
+            self._sum = self._sum_of_rows = last.row.sum
         elif last.at.minute:
-            self._note_gap(last.at, last.at, Reason.NOT_KEPT, None)
-        for number, found in enumerate(points[1:], start=1):
-            point = found
-            if self._is_spoilt(last, point, points[number + 1 : number + 1 + SPOILT_POINTS]):
-                if not point.row:
+            self._begin_gap(last.at, Reason.NOT_KEPT, None)
+        for number, point in enumerate(points[1:], start=1):
+            rise = self._rise(last, point)
+            if rise is None and last.is_present:
+                following = points[number + 1 : number + 1 + SPOILT_POINTS]
+                if not following and not point.row:
+                    # Whether this is a wrong counter, or a new one, the next will tell.
+                    return
+                if any(self._rise(last, other) is not None for other in following):
+                    if point.row:
+                        self._end_row(point.row.end, point.row.state)
                     continue
-                point = replace(point, counter=point.row.state)
-            energy, reason = self._energy(last, point)
-            self._sum += energy or 0
-            if reason:
-                self._note_gap(last.at, point.at, reason, energy)
-            if point.at.minute == 0:
-                self.rows.append(Row((point.at - HOUR).astimezone(UTC), point.counter, self._sum))
+            self._go(last, point, rise)
             last = point
 
-    def _energy(self, earlier: _Point, later: _Point) -> tuple[Decimal | None, Reason | None]:
-        """Return the energy between two points, `None` if it is not known, and why its hours are not right."""
-        if (rise := self._rise(earlier, later)) is not None:
-            return rise, self._reason_of(earlier.at, later.at)
-        if earlier.row and later.row:
+    def _go(self, last: _Point, point: _Point, rise: Decimal | None) -> None:
+        if rise is not None:
+            reason = self._reason_of(last.at, point.at)
+        elif last.row and point.row:
             # What is known of it is what was made of it when more was known.
-            return later.row.sum - earlier.row.sum, None
-        return None, Reason.BEGAN_ANEW if earlier.is_present else Reason.EXCHANGED
+            rise, reason = point.row.sum - last.row.sum, None
+        else:
+            reason = Reason.BEGAN_ANEW if last.is_present else Reason.EXCHANGED
+        if reason:
+            self._begin_gap(last.at, reason, rise)
+        self._sum += rise or 0
+        if point.at.minute == 0:
+            self._end_row(point.at, point.counter)
 
     def _reason_of(self, earlier: datetime, later: datetime) -> Reason | None:
         """Return why the hours between two known counters are not right by themselves; `None` if they are."""
@@ -377,20 +388,24 @@ class _Walk:
         between = (later - HALF_HOUR * number for number in range(1, int((later - earlier) / HALF_HOUR)))
         return Reason.CLOCK_WRONG if any(self._past.is_doubtful(at) for at in between) else Reason.NOT_KEPT
 
-    def _is_spoilt(self, last: _Point, point: _Point, following: Sequence[_Point]) -> bool:
-        """Tell whether the counters go on behind one that does not fit, so that it is that one which is wrong."""
-        return (
-            last.is_present
-            and self._rise(last, point) is None
-            and any(self._rise(last, other) is not None for other in following)
-        )
-
     def _rise(self, earlier: _Point, later: _Point) -> Decimal | None:
         if not (earlier.is_present and later.is_present):
             return None
         return self._counting.rise_kwh(earlier.counter, later.counter, later.at - earlier.at)
 
-    def _note_gap(self, earlier: datetime, later: datetime, reason: Reason, energy: Decimal | None) -> None:
-        start = earlier.replace(minute=0)
-        end = later + HALF_HOUR if later.minute else later
-        self.gaps.append(Gap(start.astimezone(UTC), end.astimezone(UTC), reason, energy))
+    def _begin_gap(self, at: datetime, reason: Reason, energy: Decimal | None) -> None:
+        """Note that the hours from the one of an instant on, to the end of the next row, are not right."""
+        start = at.replace(minute=0).astimezone(UTC)
+        if self._open_gap is None:
+            self._open_gap = Gap(start, start, reason, energy)
+        elif energy is None:
+            self._open_gap = replace(self._open_gap, reason=reason, energy_kwh=None)
+
+    def _end_row(self, at: datetime, counter: Decimal) -> None:
+        start = (at - HOUR).astimezone(UTC)
+        self.rows.append(Row(start, counter, self._sum))
+        if gap := self._open_gap:
+            energy = None if gap.energy_kwh is None else self._sum - self._sum_of_rows
+            self.gaps.append(replace(gap, end=start + HOUR, energy_kwh=energy))
+            self._open_gap = None
+        self._sum_of_rows = self._sum

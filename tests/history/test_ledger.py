@@ -1,0 +1,134 @@
+"""What is kept of a meter's past: exchanges, and clocks that were wrong."""
+
+from datetime import UTC, datetime, timedelta
+import json
+from typing import Any
+
+import pytest
+
+from custom_components.broute.history.ledger import Identity, Ledger
+from custom_components.broute.history.planner import Exchange, Span
+
+NOW = datetime(2026, 11, 21, 9, 24, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+DAY = timedelta(days=1)
+METER = Identity("001d129012345678", "AB12C34567", "0.1 1 6")
+
+
+def test_the_first_meter_is_no_exchange() -> None:
+    ledger = Ledger()
+    assert not ledger.meet(METER, NOW)
+    assert not ledger.meet(METER, NOW + HOUR)
+    assert ledger.past.exchange is None
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Identity("001d129012345679", "AB12C34567", "0.1 1 6"),
+        Identity("001d129012345678", "AB12C34568", "0.1 1 6"),
+        Identity("001d129012345678", "AB12C34567", "0.01 1 6"),
+    ],
+)
+def test_another_meter_or_another_scale_is_an_exchange(other: Identity) -> None:
+    ledger = Ledger()
+    ledger.meet(METER, NOW)
+    assert ledger.meet(other, NOW + DAY)
+    assert ledger.past.exchange == Exchange(NOW, NOW + DAY)
+    assert not ledger.meet(other, NOW + 2 * DAY)
+    assert ledger.settle_exchange(NOW + HOUR)
+    assert not ledger.settle_exchange(NOW + HOUR)
+    assert ledger.past.exchange == Exchange(NOW, NOW + DAY, NOW + HOUR)
+
+
+def test_serial_number_that_is_not_told_is_no_other_one() -> None:
+    ledger = Ledger()
+    ledger.meet(METER, NOW)
+    assert not ledger.meet(Identity(METER.mac, None, METER.scale), NOW + HOUR)
+    # And it is not forgotten by that.
+    assert ledger.meet(Identity(METER.mac, "other", METER.scale), NOW + DAY)
+
+
+@pytest.mark.parametrize("minutes", [-5, 0, 5])
+def test_clock_that_is_little_off_is_right(minutes: int) -> None:
+    ledger = Ledger()
+    ledger.check_clock(timedelta(minutes=minutes), NOW)
+    assert not ledger.clock_is_wrong
+    assert ledger.past.doubtful == ()
+
+
+def test_what_a_wrong_clock_may_have_stamped_is_doubtful() -> None:
+    ledger = Ledger()
+    ledger.check_clock(timedelta(0), NOW)
+    ledger.check_clock(-3 * DAY, NOW + 2 * HOUR)
+    assert ledger.clock_is_wrong
+    ledger.check_clock(-3 * DAY + HOUR, NOW + 4 * HOUR)
+    ledger.check_clock(timedelta(seconds=20), NOW + 6 * HOUR)
+    past = ledger.past
+    # By the true time, and by its own.
+    assert past.is_doubtful(NOW + HOUR)
+    assert past.is_doubtful(NOW + 5 * HOUR)
+    assert past.is_doubtful(NOW - 3 * DAY)
+    assert past.is_doubtful(NOW - 3 * DAY + 6 * HOUR)
+    assert not past.is_doubtful(NOW)
+    assert not past.is_doubtful(NOW + 6 * HOUR)
+    assert not past.is_doubtful(NOW - DAY)
+    assert not past.is_doubtful(NOW - 3 * DAY - HOUR)
+
+
+def test_of_a_clock_that_was_never_seen_right_all_is_doubtful() -> None:
+    ledger = Ledger()
+    ledger.check_clock(HOUR, NOW)
+    ledger.check_clock(timedelta(0), NOW + HOUR)
+    assert ledger.past.doubtful[0] == Span(None, NOW + HOUR)
+    assert ledger.past.is_doubtful(NOW - 40 * DAY)
+
+
+def test_what_no_log_can_hold_any_more_is_forgotten() -> None:
+    ledger = Ledger()
+    for day in (0, 200):
+        ledger.check_clock(timedelta(0), NOW + day * DAY)
+        ledger.check_clock(HOUR, NOW + day * DAY + HOUR)
+        ledger.check_clock(timedelta(0), NOW + day * DAY + 2 * HOUR)
+    assert not ledger.past.is_doubtful(NOW + HOUR)
+    assert ledger.past.is_doubtful(NOW + 200 * DAY + HOUR)
+
+
+def full() -> Ledger:
+    ledger = Ledger()
+    ledger.meet(METER, NOW)
+    ledger.meet(Identity("001d129012345679", None, "1 1 6"), NOW + HOUR)
+    ledger.settle_exchange(NOW)
+    ledger.check_clock(timedelta(0), NOW)
+    ledger.check_clock(2 * HOUR, NOW)
+    ledger.check_clock(timedelta(0), NOW + HOUR)
+    ledger.check_clock(-HOUR, NOW + HOUR)
+    return ledger
+
+
+@pytest.mark.parametrize("ledger", [Ledger(), full()])
+def test_it_can_be_stored(ledger: Ledger) -> None:
+    assert Ledger.from_dict(json.loads(json.dumps(ledger.as_dict()))) == ledger
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        {"seen_at": "yesterday"},
+        {"seen_at": "2026-11-21T09:24:00"},
+        {"identity": ["mac"]},
+        {"exchange": ["2026-11-21T09:24:00+00:00", None, None]},
+        {"doubtful": [None]},
+        {"offsets": ["1", "2"]},
+    ],
+)
+def test_what_is_damaged_is_refused(damage: dict[str, Any]) -> None:
+    with pytest.raises((KeyError, TypeError, ValueError)):
+        Ledger.from_dict(full().as_dict() | damage)
+    with pytest.raises(KeyError):
+        Ledger.from_dict({})
+
+
+def test_secrets_are_not_shown() -> None:
+    assert METER.mac not in repr(full())
+    assert "AB12C34567" not in repr(METER)

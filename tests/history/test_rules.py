@@ -1,0 +1,293 @@
+"""The rules of the planner one by one, on one direction and a few hours."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from custom_components.broute.history.planner import (
+    DAY,
+    HALF_HOUR,
+    HOUR,
+    Counting,
+    Exchange,
+    Gap,
+    Log,
+    Past,
+    Plan,
+    Reason,
+    Row,
+    Span,
+    day_of,
+    midnight,
+    plan,
+)
+from simulator import JST
+
+TODAY = date(2026, 11, 21)
+MIDNIGHT = datetime(2026, 11, 21, tzinfo=JST)
+COUNTING = Counting(count_kwh=Decimal("0.1"), round_kwh=Decimal(100_000))
+
+
+def hourly(*kwh: float | None, start: datetime = MIDNIGHT, step: timedelta = HOUR) -> dict[datetime, Decimal]:
+    """Return counters at the hours from midnight on; `None` is one that is not known."""
+    return {start + step * number: Decimal(str(each)) for number, each in enumerate(kwh) if each is not None}
+
+
+def planned(
+    counters: Mapping[datetime, Decimal],
+    rows: Sequence[Row] = (),
+    *,
+    since: datetime = MIDNIGHT,
+    now: datetime = MIDNIGHT + 10 * HOUR,
+    read: Mapping[date, datetime] | None = None,
+    past: Past = Past(),  # noqa: B008 - frozen
+) -> Plan:
+    """Plan one direction; today was read until now, unless something else is said."""
+    log = Log(counters={"import": counters}, read_until={TODAY: now} if read is None else read)
+    return plan({"import": rows}, log, since={"import": since}, now=now, counting=COUNTING, past=past)
+
+
+def changes(plan: Plan, before: float = 0) -> dict[int, float]:
+    """Return the energy of each row by its hour of the day."""
+    found = {}
+    last = Decimal(str(before))
+    for row in plan.rows["import"]:
+        found[row.start.astimezone(JST).hour] = float(row.sum - last)
+        last = row.sum
+    return found
+
+
+def row(hour: int, state: float, total: float) -> Row:
+    return Row((MIDNIGHT + hour * HOUR).astimezone(UTC), Decimal(str(state)), Decimal(str(total)))
+
+
+def gap(start: float, end: float, reason: Reason, energy: float | None) -> Gap:
+    return Gap(
+        (MIDNIGHT + start * HOUR).astimezone(UTC),
+        (MIDNIGHT + end * HOUR).astimezone(UTC),
+        reason,
+        None if energy is None else Decimal(str(energy)),
+    )
+
+
+def test_the_first_counter_only_begins() -> None:
+    plan = planned(hourly(50, 50.5, 51.5))
+    assert plan.rows["import"] == (row(0, 50.5, 0.5), row(1, 51.5, 1.5))
+    assert plan.gaps["import"] == ()
+
+
+def test_log_that_begins_within_an_hour_has_a_part_of_it() -> None:
+    plan = planned(hourly(10, 10.5, 11, start=MIDNIGHT + HALF_HOUR, step=HALF_HOUR))
+    assert changes(plan) == {0: 0.5}
+    assert plan.gaps["import"] == (gap(0, 1, Reason.NOT_KEPT, None),)
+
+
+def test_it_goes_on_from_the_last_row() -> None:
+    plan = planned(hourly(50, 50.5, 51.5), [row(0, 50.5, 7.5)], since=MIDNIGHT + 2 * HOUR)
+    assert plan.rows["import"] == (row(1, 51.5, 8.5),)
+
+
+def test_counter_goes_over_its_last_digit() -> None:
+    assert changes(planned(hourly(99_999.5, 99_999.9, 0.3))) == {0: 0.4, 1: 0.4}
+
+
+def test_energy_of_hours_that_are_not_known_stands_in_the_last_of_them() -> None:
+    plan = planned(hourly(10, 11, None, None, 14, 15))
+    assert changes(plan) == {0: 1, 3: 3, 4: 1}
+    assert plan.gaps["import"] == (gap(1, 4, Reason.NOT_KEPT, 3),)
+
+
+def test_half_hour_is_part_of_its_hour() -> None:
+    counters = hourly(10, 10.2, None, None, 11.5, 12, 12.4, step=HALF_HOUR)
+    plan = planned(counters)
+    assert changes(plan) == {1: 1.5, 2: 0.9}
+    assert plan.gaps["import"] == (gap(0, 2, Reason.NOT_KEPT, 1.5),)
+
+
+def test_counter_that_falls_begins_anew() -> None:
+    plan = planned(hourly(500, 501, 0.5, 1.5))
+    assert changes(plan) == {0: 1, 1: 0, 2: 1}
+    assert plan.gaps["import"] == (gap(1, 2, Reason.BEGAN_ANEW, None),)
+
+
+def test_counter_that_rises_by_more_than_a_supply_delivers_begins_anew() -> None:
+    plan = planned(hourly(500, 501, 700, 701))
+    assert changes(plan) == {0: 1, 1: 0, 2: 1}
+    assert plan.gaps["import"] == (gap(1, 2, Reason.BEGAN_ANEW, None),)
+
+
+@pytest.mark.parametrize("spoilt", [0.5, 400, 490, 600, 99_999])
+def test_counters_that_go_on_behind_a_wrong_one_leave_it_out(spoilt: float) -> None:
+    plan = planned(hourly(500, 501, spoilt, 503, 504))
+    assert changes(plan) == {0: 1, 2: 2, 3: 1}
+    assert plan.gaps["import"] == (gap(1, 3, Reason.NOT_KEPT, 2),)
+
+
+def test_fall_is_not_believed_before_the_next_counter() -> None:
+    assert changes(planned(hourly(500, 501, 0.5))) == {0: 1}
+    assert changes(planned(hourly(500, 501, 0.5, 0.6))) == {0: 1, 1: 0, 2: 0.1}
+    assert changes(planned(hourly(500, 501, 0.5, 502))) == {0: 1, 2: 1}
+
+
+def test_wrong_counter_in_a_row_that_is_there_is_left_out() -> None:
+    rows = [row(0, 501, 1), row(1, 490, 1), row(2, 503, 14)]
+    plan = planned(hourly(500, 501, None, 503), rows)
+    assert plan.rows["import"] == (row(2, 503, 3),)
+
+
+def test_energy_of_a_gap_in_which_a_counter_may_have_gone_round_is_not_known() -> None:
+    start = MIDNIGHT - 80 * DAY
+    rows = [Row((start - HOUR).astimezone(UTC), Decimal(100), Decimal(100))]
+    plan = planned(hourly(200, 201), rows)
+    assert changes(plan, before=100) == {23: 0, 0: 1}
+    assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
+
+
+def test_hours_wait_for_those_before_them() -> None:
+    plan = planned(hourly(10, 11, None, 13), read={})
+    assert changes(plan) == {0: 1}
+    assert plan.day == TODAY
+
+
+def test_hour_that_is_known_waits_for_nothing() -> None:
+    plan = planned(
+        hourly(11, start=MIDNIGHT + HOUR), [row(-1, 10, 5)], since=MIDNIGHT + HOUR, now=MIDNIGHT + HOUR, read={}
+    )
+    assert changes(plan, before=5) == {0: 1}
+    assert plan.day is None
+
+
+def test_older_days_come_before_rows_that_are_there() -> None:
+    rows = [row(0, 11, 1), row(1, 12, 2)]
+    plan = planned(
+        hourly(8, 9, 10, 11, 12, start=MIDNIGHT - 2 * HOUR), rows, since=MIDNIGHT - 2 * HOUR, now=MIDNIGHT + 2 * HOUR
+    )
+    assert changes(plan) == {22: 1, 23: 1, 0: 1, 1: 1}
+
+
+def test_first_row_stays_what_it_is_when_the_log_has_lost_its_beginning() -> None:
+    rows = [row(0, 11, 1), row(1, 12, 2)]
+    assert planned(hourly(10.9, 11, None, 12, step=HALF_HOUR, start=MIDNIGHT + HALF_HOUR), rows).rows["import"] == ()
+
+
+def test_rows_that_are_right_are_not_written_again() -> None:
+    rows = planned(hourly(10, 11, 12)).rows["import"]
+    assert planned(hourly(10, 11, 12), rows).rows["import"] == ()
+
+
+def test_row_that_the_log_knows_better_is_put_right() -> None:
+    rows = [row(0, 11, 1), row(3, 14, 4)]
+    plan = planned(hourly(10, 11, 12, 13, 14), rows)
+    assert changes(plan) == {1: 2, 2: 1}
+    assert row(3, 14, 4) not in plan.rows["import"]
+
+
+# A clock that was wrong.
+
+
+def test_nothing_that_a_wrong_clock_may_have_stamped_counts() -> None:
+    past = Past(doubtful=(Span(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),))
+    plan = planned(hourly(10, 11, 77, 13, 14), past=past)
+    assert changes(plan) == {0: 1, 2: 2, 3: 1}
+    assert plan.gaps["import"] == (gap(1, 3, Reason.CLOCK_WRONG, 2),)
+
+
+def test_doubtful_hours_are_not_asked_for() -> None:
+    past = Past(doubtful=(Span(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),))
+    plan = planned(hourly(10, 11, None, 13), past=past, read={}, now=MIDNIGHT + 3 * HOUR)
+    assert plan.day is None
+    assert changes(plan) == {0: 1, 2: 2}
+
+
+# A meter that was exchanged.
+
+
+def test_log_of_the_new_meter_counts_from_the_hole_in_it_on() -> None:
+    exchange = Exchange(MIDNIGHT + HOUR, MIDNIGHT + 8 * HOUR)
+    half_hours = hourly(7, 7.5, 8, 8.5, 9, 9.5, 10, start=MIDNIGHT + 5 * HOUR, step=HALF_HOUR)
+    elsewhere = hourly(1, 2, 3, start=MIDNIGHT + 2 * HOUR)
+    plan = planned(
+        half_hours | elsewhere,
+        [row(0, 501, 9)],
+        since=MIDNIGHT + 2 * HOUR,
+        now=MIDNIGHT + 8 * HOUR,
+        past=Past(exchange),
+    )
+    assert plan.begins == MIDNIGHT + 5 * HOUR
+    assert changes(plan, before=9) == {4: 0, 5: 1, 6: 1, 7: 1}
+    assert plan.gaps["import"] == (gap(1, 5, Reason.EXCHANGED, None),)
+
+
+def test_log_of_the_new_meter_without_a_hole_counts_from_when_it_was_seen() -> None:
+    exchange = Exchange(MIDNIGHT + HOUR, MIDNIGHT + 4 * HOUR)
+    half_hours = hourly(*range(1, 13), start=MIDNIGHT, step=HALF_HOUR)
+    plan = planned(
+        half_hours, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=MIDNIGHT + 5.5 * HOUR, past=Past(exchange)
+    )
+    assert plan.begins == MIDNIGHT + 4 * HOUR
+    assert changes(plan, before=9) == {3: 0, 4: 2}
+
+
+def test_exchange_is_not_before_what_the_rows_tell_of_the_old_meter() -> None:
+    """What is kept of it may be older than they are."""
+    exchange = Exchange(MIDNIGHT - 5 * HOUR, MIDNIGHT + 3 * HOUR)
+    half_hours = hourly(*range(1, 13), start=MIDNIGHT - 2 * HOUR, step=HALF_HOUR)
+    plan = planned(
+        half_hours, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=MIDNIGHT + 3.5 * HOUR, past=Past(exchange)
+    )
+    assert plan.begins == MIDNIGHT + 3 * HOUR
+
+
+def test_nothing_is_written_before_the_new_log_is_known_as_a_whole() -> None:
+    exchange = Exchange(MIDNIGHT - 2 * DAY, MIDNIGHT + 4 * HOUR)
+    half_hours = hourly(*range(1, 9), start=MIDNIGHT, step=HALF_HOUR)
+    plan = planned(half_hours, since=MIDNIGHT - 3 * DAY, read={TODAY: MIDNIGHT + 4 * HOUR}, past=Past(exchange))
+    assert plan.rows["import"] == ()
+    assert plan.begins is None
+    assert plan.day is not None
+
+
+# Which days are asked for.
+
+
+def ask(kept_days: int, depth_days: int = 44) -> list[int]:
+    """Return which days back a meter that keeps so many is asked for."""
+    now = MIDNIGHT + 10 * HOUR
+    read: dict[date, datetime] = {}
+    counters: dict[datetime, Decimal] = {}
+    asked = []
+    while (day := planned(counters, since=midnight(TODAY - DAY * depth_days), now=now, read=read).day) is not None:
+        asked.append((TODAY - day).days)
+        read[day] = min(now, midnight(day + DAY))
+        if asked[-1] <= kept_days:
+            counters |= hourly(*range(24), start=midnight(day))
+            counters = {at: counter for at, counter in counters.items() if at <= now}
+    return asked
+
+
+def test_days_are_asked_for_from_the_oldest_on() -> None:
+    assert ask(44) == list(range(44, -1, -1))
+
+
+@pytest.mark.parametrize("kept_days", range(44))
+def test_beginning_of_a_shorter_log_is_found_soon(kept_days: int) -> None:
+    asked = ask(kept_days)
+    assert sorted(day for day in asked if day <= kept_days) == list(range(kept_days + 1))
+    assert sum(day > kept_days for day in asked) <= 6
+
+
+def test_day_without_data_in_the_middle_hides_none_behind_it() -> None:
+    now = MIDNIGHT + 10 * HOUR
+    days = [TODAY - DAY * back for back in (4, 3, 2)]
+    counters = {**hourly(*range(24), start=midnight(days[0])), **hourly(*range(30, 54), start=midnight(days[2]))}
+    read = {day: midnight(day + DAY) for day in days}
+    plan = planned(counters, since=midnight(days[0]), now=now, read=read)
+    assert plan.day == TODAY - DAY
+    assert day_of(plan.rows["import"][-1].end) == days[2]
+
+
+def test_day_that_was_read_before_it_was_over_is_asked_for_again() -> None:
+    plan = planned(hourly(10, 11), read={TODAY: MIDNIGHT + HOUR}, now=MIDNIGHT + 3 * HOUR)
+    assert plan.day == TODAY
