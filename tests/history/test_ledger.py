@@ -76,6 +76,16 @@ def test_what_a_wrong_clock_may_have_stamped_is_doubtful() -> None:
     assert not past.is_doubtful(NOW - 3 * DAY - HOUR)
 
 
+def test_what_a_fast_clock_has_stamped_stays_doubtful_until_its_time_is_over() -> None:
+    ledger = Ledger()
+    ledger.check_clock(timedelta(0), NOW)
+    ledger.check_clock(DAY, NOW + HOUR)
+    ledger.check_clock(timedelta(0), NOW + 2 * HOUR)
+    assert ledger.past.is_doubtful(NOW + DAY + HOUR)
+    assert not ledger.past.is_doubtful(NOW + DAY + 3 * HOUR)
+    assert not ledger.past.is_doubtful(NOW + 3 * HOUR)
+
+
 def test_of_a_clock_that_was_never_seen_right_all_is_doubtful() -> None:
     ledger = Ledger()
     ledger.check_clock(HOUR, NOW)

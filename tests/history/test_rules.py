@@ -194,6 +194,17 @@ def test_nothing_that_a_wrong_clock_may_have_stamped_counts() -> None:
     assert plan.gaps["import"] == (gap(1, 3, Reason.CLOCK_WRONG, 2),)
 
 
+def test_what_came_in_its_time_counts_whatever_the_log_may_hold() -> None:
+    past = Past(doubtful=(Span(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),))
+    log = Log(
+        counters={"import": hourly(10, 11, 12, 13)},
+        read_until={TODAY: MIDNIGHT + 3 * HOUR},
+        fresh={MIDNIGHT + 2 * HOUR},
+    )
+    found = plan({"import": ()}, log, since={"import": MIDNIGHT}, now=MIDNIGHT + 3 * HOUR, counting=COUNTING, past=past)
+    assert changes(found) == {0: 1, 1: 1, 2: 1}
+
+
 def test_doubtful_hours_are_not_asked_for() -> None:
     past = Past(doubtful=(Span(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),))
     plan = planned(hourly(10, 11, None, 13), past=past, read={}, now=MIDNIGHT + 3 * HOUR)

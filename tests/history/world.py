@@ -103,6 +103,7 @@ class House:
         self._kept_days = kept_days
         self._counters: dict[str, dict[datetime, Decimal]] = {direction: {} for direction in DIRECTIONS}
         self._read_until: dict[date, datetime] = {}
+        self._fresh: set[datetime] = set()
         self.hang(registers)
         self.meter.since = INSTALLED
         # What it has counted before anybody asks.
@@ -159,6 +160,7 @@ class House:
         for counters in self._counters.values():
             counters.clear()
         self._read_until.clear()
+        self._fresh.clear()
         self.ledger = Ledger.from_dict(self.ledger.as_dict())
 
     def be_there(self, *, notice: bool = True, radio: bool = True, killed_after: int | None = None) -> None:
@@ -175,7 +177,8 @@ class House:
         if self.ledger.clock_is_wrong:
             return
         if notice:
-            self._take(_half_hour_of(self.now + self.offset))
+            self._take(_half_hour_of(self.now))
+            self._fresh.add(_half_hour_of(self.now))
         writes = 0
         while True:
             planned = self._plan({d: list(self.rows[d].values())[-1:] for d in DIRECTIONS})
@@ -212,7 +215,7 @@ class House:
         start = self._as_far_back_as_wanted()
         return plan(
             rows,
-            Log(counters=self._counters, read_until=self._read_until),
+            Log(counters=self._counters, read_until=self._read_until, fresh=self._fresh),
             since=since or {d: max(rows[d][-1].end + HOUR, start) if rows[d] else start for d in DIRECTIONS},
             now=self.now,
             counting=self.meter.counting,

@@ -86,7 +86,7 @@ class MeterLog:
         choice, log = smart_meter.ONE_MINUTE_CHOICE, smart_meter.ONE_MINUTE_HISTORY
         if not 1 <= count <= smart_meter.MAX_MINUTES:
             raise ValueError(f"A meter gives 1 to {smart_meter.MAX_MINUTES} minutes at once, not {count}")
-        if choice.epc not in constants.set_map or log.epc not in constants.get_map:
+        if not constants.logs_minutes:
             raise PropertyRefusedError(f"{log}: this meter has no log of minutes")
         newest = at.astimezone(JST).replace(second=0, microsecond=0)
         times = [newest - number * MINUTE for number in reversed(range(count))]

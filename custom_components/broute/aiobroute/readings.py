@@ -68,9 +68,14 @@ class Constants:
     def logs_export(self) -> bool:
         """Whether the meter keeps a log of the reverse direction."""
         by_day = smart_meter.REVERSE_DAY_HISTORY.epc in self.get_map
-        return by_day or (
-            smart_meter.HALF_HOUR_HISTORY.epc in self.get_map and smart_meter.HALF_HOUR_CHOICE.epc in self.set_map
-        )
+        by_half_hours = smart_meter.HALF_HOUR_HISTORY.epc in self.get_map
+        return by_day or (self.measures_export and by_half_hours and smart_meter.HALF_HOUR_CHOICE.epc in self.set_map)
+
+    @property
+    def logs_minutes(self) -> bool:
+        """Whether the meter keeps a log of minutes, which those of the second generation do."""
+        by_minute = smart_meter.ONE_MINUTE_HISTORY.epc in self.get_map
+        return by_minute and smart_meter.ONE_MINUTE_CHOICE.epc in self.set_map
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in types that JSON has."""

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from itertools import takewhile
 import logging
 import random
 from typing import Final
@@ -43,6 +44,8 @@ LOG_DELAY = timedelta(minutes=2)
 """A half hour is in the meter's log when this time is over."""
 RETRIES_S: Final = (60.0, 120.0, 300.0, 900.0)
 """The pauses after something that could not be read or written; the last one again and again."""
+MINUTE: Final = timedelta(minutes=1)
+MINUTES_AT_ONCE: Final = 10
 UNREADABLE: Final = 3
 """A day that could not be understood so often is given up."""
 
@@ -138,6 +141,7 @@ class LogKeeper:
         self._constants: Constants | None = None
         self._counters: dict[str, dict[datetime, Decimal]] = {IMPORT: {}, EXPORT: {}}
         self._read_until: dict[date, datetime] = {}
+        self._fresh: set[datetime] = set()
         self._failures: dict[date, int] = {}
         self._wake = asyncio.Event()
         self._one_import = asyncio.Lock()
@@ -203,6 +207,7 @@ class LogKeeper:
         self.ledger.seen_at = dt_util.utcnow()
         if self.clock.is_right:
             self._add([half_hour])
+            self._fresh.add(half_hour.at)
         self._wake.set()
         self._on_news()
 
@@ -311,6 +316,9 @@ class LogKeeper:
             if again_days is None:
                 since |= {each: max(start, kept[-1].end + HOUR) for each, kept in rows.items() if kept}
             planned = self._plan(constants, rows, since)
+            if planned.begins and self.ledger.settle_exchange(planned.begins):
+                await self._look_closer(constants, planned.begins)
+                planned = self._plan(constants, rows, since)
             if again_days is None or planned.day is None:
                 await self._write(every_series, planned, imported)
             if planned.day is None:
@@ -326,16 +334,14 @@ class LogKeeper:
         return imported
 
     def _plan(self, constants: Constants, rows: Mapping[str, Sequence[Row]], since: Mapping[str, datetime]) -> Plan:
-        planned = plan(
+        return plan(
             rows,
-            Log(counters=self._counters, read_until=self._read_until),
+            Log(counters=self._counters, read_until=self._read_until, fresh=self._fresh),
             since=since,
             now=dt_util.utcnow(),
             counting=_counting(constants),
             past=self.ledger.past,
         )
-        self.ledger.settle_exchange(planned.begins)
-        return planned
 
     async def _write(self, every_series: Mapping[str, Series], planned: Plan, imported: Imported) -> None:
         known = {each: [*self.progress.gaps.get(each, ())] for each in every_series}
@@ -366,6 +372,29 @@ class LogKeeper:
         self._read_until[day] = min(asked_at - LOG_DELAY, midnight(day + DAY))
         self._show(replace(self.progress, days_read=self.progress.days_read + 1))
 
+    async def _look_closer(self, constants: Constants, begins: datetime) -> None:
+        """Ask a meter of the second generation for the minutes before its first half hour here."""
+        exchange = self.ledger.exchange
+        if exchange is None or not constants.logs_minutes:
+            return
+        known: list[CountersAt] = []
+        try:
+            while not known or known[-1].at > begins - HALF_HOUR:
+                at = known[-1].at if known else begins
+                minutes = await self._meter.minutes(at - MINUTE, MINUTES_AT_ONCE)
+                found = list(takewhile(lambda one: one.import_kwh is not None, reversed(minutes)))
+                known += found
+                if len(found) < len(minutes):
+                    break
+            else:
+                # Without a hole nobody knows where they were counted, but for those since it was seen here.
+                known = [one for one in known if begins < exchange.before or one.at >= exchange.before]
+        except PropertyError as err:
+            _LOGGER.debug("%s: The minutes before its first half hour are not known: %s", self._title, err)
+        if known:
+            self._add(known)
+            self.ledger.settle_exchange(known[-1].at)
+
     # What is known of it.
 
     def _add(self, counters: Sequence[CountersAt]) -> None:
@@ -379,6 +408,7 @@ class LogKeeper:
         for counters in self._counters.values():
             for at in [at for at in counters if before is None or at < before]:
                 del counters[at]
+        self._fresh = {at for at in self._fresh if before is not None and at >= before}
         for day in [day for day in self._read_until if before is None or midnight(day + DAY) < before]:
             del self._read_until[day]
         if before is None:

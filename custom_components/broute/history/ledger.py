@@ -100,9 +100,10 @@ class Ledger:
             return was != self.offsets
         if self.offsets:
             low, high = self.offsets
-            good_at = self.clock_good_at
-            stamped = Span(good_at and good_at + low - CLOCK_TOLERANCE, min(now, now + high + CLOCK_TOLERANCE))
-            spans = (*self.doubtful, Span(good_at, now), stamped)
+            spans = [*self.doubtful, Span(self.clock_good_at, now)]
+            if self.clock_good_at:
+                # A clock that was fast has stamped what is still to come: until the meter writes that once more.
+                spans.append(Span(self.clock_good_at + low - CLOCK_TOLERANCE, now + high + CLOCK_TOLERANCE))
             self.doubtful = tuple(span for span in spans if span.before > now - OLDEST)
             self.offsets = None
             self.clock_good_at = now

@@ -15,12 +15,13 @@ follows from that:
 - After a meter was exchanged (another one, or another unit) counters of the old and the new one have nothing to do
   with each other, and the log of the new one may hold what it counted elsewhere. Of that only the unbroken part counts
   that reaches from within the exchange to the present (`beginning`).
-- What was stamped by a clock that was wrong is not used at all (`Past.doubtful`).
+- What a clock may have stamped that was wrong is not used (`Past.doubtful`), unless it came when its time was
+  (`Log.fresh`).
 
 Times are aware; a row's is in UTC. Days are the meter's, in JST. Energies are in kWh, exact.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
@@ -142,10 +143,12 @@ class Log:
     Attributes:
         counters: for each direction its counters in kWh by half hour.
         read_until: for each day that was read the instant up to which it was complete then.
+        fresh: the half hours that were not read out of the log, but came when it was their time.
     """
 
     counters: Mapping[str, Mapping[datetime, Decimal]]
     read_until: Mapping[date, datetime] = field(default_factory=dict)
+    fresh: AbstractSet[datetime] = frozenset()
 
     def is_settled(self, direction: str, at: datetime) -> bool:
         """Tell whether a counter is known, or known not to be there."""
@@ -212,10 +215,13 @@ def plan(
     day = _next_day(open_days, log)
     begins = None
     if past.exchange:
+        nothing = Plan(rows=dict.fromkeys(rows, ()), gaps=dict.fromkeys(rows, ()), day=day)
         if open_days and past.exchange.begins is None and midnight(open_days[0]) < past.exchange.before:
             # Whether what is known of the log is of this house shows only when it is known as a whole.
-            return Plan(rows=dict.fromkeys(rows, ()), gaps=dict.fromkeys(rows, ()), day=day)
+            return nothing
         begins = past.exchange.begins or beginning(past.exchange, log)
+        if begins > now:
+            return nothing
     planned: dict[str, Sequence[Row]] = {}
     gaps: dict[str, Sequence[Gap]] = {}
     for direction, ends in open_ends.items():
@@ -223,7 +229,9 @@ def plan(
         counters = {
             at: counter
             for at, counter in log.counters[direction].items()
-            if since[direction] - HOUR <= at < until and at >= (begins or at) and not past.is_doubtful(at)
+            if since[direction] - HOUR <= at < until
+            and at >= (begins or at)
+            and (at in log.fresh or not past.is_doubtful(at))
         }
         walk = _Walk(counting, past)
         walk.along(_points(rows[direction], counters, begins))

@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 
 from simulator import SimulatedHome
 
-from ..world import TOKEN
+from ..world import TOKEN, has_value, until, value
 
 HOUR = timedelta(hours=1)
 LONG_AGO = datetime(2020, 1, 1, tzinfo=dt_util.UTC)
@@ -43,6 +43,15 @@ def counter(home: SimulatedHome, at: datetime, direction: str) -> Decimal:
     value = shown.import_kwh if direction == "import" else shown.export_kwh
     assert value is not None
     return value
+
+
+async def complete_until(hass: HomeAssistant, at: datetime, limit_s: float = 7200.0) -> None:
+    """Wait until the log is in the database up to an instant, at least."""
+
+    def is_complete() -> bool:
+        return has_value(hass, "log_until") and datetime.fromisoformat(value(hass, "log_until") or "") >= at
+
+    await until(is_complete, limit_s)
 
 
 def missing(rows: Mapping[datetime, object]) -> list[datetime]:

@@ -1,7 +1,7 @@
 """The meter's clock: what it shows against Home Assistant's, and what is done while it is wrong."""
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 import json
 
 from homeassistant.const import CONF_SCAN_INTERVAL
@@ -15,7 +15,7 @@ from custom_components.broute.diagnostics import async_get_config_entry_diagnost
 from simulator import JST, SimulatedHome
 
 from ..world import TOKEN, has_value, until, value
-from .rows import HOUR, changes, missing, truth
+from .rows import HOUR, changes, complete_until, missing, truth
 
 ISSUE = f"clock_wrong_{TOKEN}"
 
@@ -50,7 +50,7 @@ async def test_wrong_clock_is_told_and_nothing_that_it_stamps_is_used(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, off_min: int, key: str
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
-    await until(lambda: value(hass, "log_until") == "2026-11-21T09:00:00+00:00", 600)
+    await complete_until(hass, datetime(2026, 11, 21, 18, 0, tzinfo=JST))
     wrong_at = datetime(2026, 11, 21, 18, 50, tzinfo=JST)
     await asyncio.sleep((wrong_at - home.clock.now()).total_seconds())
     home.meter.clock_offset = timedelta(minutes=off_min)
@@ -68,7 +68,7 @@ async def test_wrong_clock_is_told_and_nothing_that_it_stamps_is_used(
     home.meter.clock_offset = timedelta(0)
     set_at = home.clock.now()
     await until(lambda: issue(hass) is None, 4000)
-    await until(lambda: (value(hass, "log_until") or "") > set_at.astimezone(UTC).isoformat(), 7200)
+    await complete_until(hass, set_at)
     after = await changes(hass, "import")
     gaps = entry.runtime_data.log.progress.gaps["import"]
     assert {gap.reason for gap in gaps} == {"clock_wrong"}

@@ -1,0 +1,137 @@
+"""Another meter in the place of the old one: nothing invented, and nothing of what it counted elsewhere."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+import logging
+from typing import Any
+
+from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.core import HomeAssistant
+import pytest
+
+from custom_components.broute.const import CONF_HISTORY_DAYS
+from custom_components.broute.coordinator import BrouteConfigEntry
+from simulator import JST, RELEASE_R, HouseLoad, MeterModel, Registers, SimulatedHome
+
+from ..world import has_value, lines, until
+from .rows import HOUR, changes, complete_until, counter, missing
+
+REPLACED = datetime(2026, 11, 21, 18, 42, 20, tzinfo=JST)
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> BrouteConfigEntry:
+    """Return an entry that reads the meter seldom, and whose log is short."""
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 600, CONF_HISTORY_DAYS: 1})
+    return entry
+
+
+async def sleep_until(home: SimulatedHome, at: datetime) -> None:
+    await asyncio.sleep((at - home.clock.now()).total_seconds())
+
+
+async def learn(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str, dict[datetime, Decimal]]:
+    """Set the entry up, and return what is shown when the log is complete."""
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, datetime(2026, 11, 21, 18, 0, tzinfo=JST))
+    return {direction: await changes(hass, direction) for direction in ("import", "export")}
+
+
+@pytest.mark.parametrize("model", [None, RELEASE_R])
+async def test_meter_is_replaced_while_it_is_read(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    model: MeterModel | None,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    before = await learn(hass, entry)
+    await sleep_until(home, REPLACED)
+    home.replace_meter(model=model)
+    await complete_until(hass, datetime(2026, 11, 21, 20, 0, tzinfo=JST))
+    for direction, rows in before.items():
+        after = await changes(hass, direction)
+        assert rows.items() <= after.items()
+        assert not missing(after)
+        (gap,) = entry.runtime_data.log.progress.gaps[direction]
+        assert (gap.start, gap.end, gap.reason) == (
+            REPLACED.replace(minute=0, second=0),
+            REPLACED.replace(minute=0, second=0) + HOUR,
+            "exchanged",
+        )
+        # Only a meter of the second generation tells what it counted before its first half hour.
+        begins = REPLACED.replace(minute=43, second=0) if model else datetime(2026, 11, 21, 19, 0, tzinfo=JST)
+        end = datetime(2026, 11, 21, 19, 0, tzinfo=JST)
+        assert after[gap.start] == counter(home, end, direction) - counter(home, begins, direction)
+        assert after[end.astimezone(UTC)] == counter(home, end + HOUR, direction) - counter(home, end, direction)
+    assert len([line for line in lines(caplog, logging.WARNING) if "Another meter" in line]) == 1
+
+
+async def test_meter_with_an_earlier_life_is_hung_up_while_home_assistant_is_away(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    before = await learn(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await sleep_until(home, datetime(2026, 11, 22, 3, 10, tzinfo=JST))
+    elsewhere = Registers(load=HouseLoad(7), removed_at=datetime(2026, 11, 22, 1, 15, tzinfo=JST))
+    home.replace_meter(import_count=54321, export_count=321, earlier=elsewhere)
+    await sleep_until(home, datetime(2026, 11, 23, 9, 10, tzinfo=JST))
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, datetime(2026, 11, 23, 9, 0, tzinfo=JST))
+    begins = datetime(2026, 11, 22, 3, 30, tzinfo=JST)
+    for direction, rows in before.items():
+        after = await changes(hass, direction)
+        assert rows.items() <= after.items()
+        first = datetime(2026, 11, 22, 3, 0, tzinfo=JST).astimezone(UTC)
+        assert min(after.keys() - rows.keys()) == first
+        assert after[first] == counter(home, begins + timedelta(minutes=30), direction) - counter(
+            home, begins, direction
+        )
+        for hour in after.keys() - rows.keys() - {first}:
+            assert after[hour] == counter(home, hour + HOUR, direction) - counter(home, hour, direction)
+        assert max(after) == datetime(2026, 11, 23, 8, 0, tzinfo=JST)
+
+
+async def test_counts_that_are_worth_something_else_begin_anew(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    before = await learn(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await sleep_until(home, datetime(2026, 11, 21, 20, 10, tzinfo=JST))
+    home.meter.change_scale(unit=0x02, digits=8)
+    await sleep_until(home, datetime(2026, 11, 21, 21, 10, tzinfo=JST))
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, datetime(2026, 11, 21, 22, 0, tzinfo=JST))
+    begins = datetime(2026, 11, 21, 21, 30, tzinfo=JST)
+    for direction, rows in before.items():
+        after = await changes(hass, direction)
+        hour = datetime(2026, 11, 21, 21, 0, tzinfo=JST).astimezone(UTC)
+        assert after.keys() - rows.keys() == {hour}
+        assert after[hour] == counter(home, hour + HOUR, direction) - counter(home, begins, direction)
+
+
+async def test_what_is_kept_of_the_past_goes_with_the_entry(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, storage: dict[str, Any]
+) -> None:
+    await learn(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    key = f"broute.{entry.entry_id}.log"
+    assert storage[key]["data"]["identity"][0] == home.meter.pan.mac.hex()
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert key not in storage
+
+
+async def test_past_that_is_damaged_is_told_and_begins_anew(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    storage: dict[str, Any],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await learn(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    storage[f"broute.{entry.entry_id}.log"]["data"] = {"identity": 1}
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "log_until"))
+    assert "cannot be read" in lines(caplog, logging.WARNING)[-1]
