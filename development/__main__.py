@@ -19,6 +19,8 @@ CONTROL = FOLDER / "control"
 """The simulator's control port."""
 USERNAME = "dev"
 PASSWORD = "dev"  # noqa: S105 - of a throw-away server on the loopback interface
+HISTORY_DAYS = 44
+"""How many days of its own log the meter has behind it: as many as are asked for unless the user chooses otherwise."""
 
 WELCOME = """
   Home Assistant   {address}
@@ -28,6 +30,9 @@ WELCOME = """
   device           {port}
   ID               {route_b_id}
   password         {password}
+
+  Its log of {days} days is imported in the quarter of an hour after that, the oldest day first. Settings > Dashboards >
+  Energy > Add grid connection offers it as imported and exported energy (meter's log).
 
   What can go wrong with the meter, while it runs, is told and switched through the Unix socket
   {control}:
@@ -68,7 +73,8 @@ async def first_to_end(*processes: ChildProcess) -> None:
 async def develop(options: argparse.Namespace) -> int:
     """Run the meter and Home Assistant until one of them ends, and return the exit code."""
     module = ["--module", options.module] if options.module else []
-    async with SimulatedMeter(FOLDER / "meter", "--control", str(CONTROL), *module) as meter:
+    history = ["--history-days", str(HISTORY_DAYS)]
+    async with SimulatedMeter(FOLDER / "meter", "--control", str(CONTROL), *history, *module) as meter:
         while True:
             say("Home Assistant is starting")
             async with HomeAssistant(
@@ -92,6 +98,7 @@ async def develop(options: argparse.Namespace) -> int:
                         port=meter.port,
                         route_b_id=meter.route_b_id,
                         password=meter.password,
+                        days=HISTORY_DAYS,
                         control=CONTROL,
                         log=FOLDER / "home-assistant.log",
                     )

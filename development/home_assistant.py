@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 import json
+import os
 from pathlib import Path
 import re
+import signal
 import sys
 from types import TracebackType
 from typing import Self
@@ -130,6 +132,12 @@ class HomeAssistant:
             await self._session.close()
         return await self.process.stop(STOP_TIMEOUT_S)
 
+    async def kill(self) -> None:
+        """Let Home Assistant end at once, as a power cut would."""
+        os.kill(self.process.pid, signal.SIGKILL)
+        await self.process.wait()
+        await self.stop()
+
     @property
     def process(self) -> ChildProcess:
         """The process of Home Assistant, once started."""
@@ -244,6 +252,29 @@ class HomeAssistant:
     async def delete_entry(self, entry_id: str) -> None:
         """Unload an entry and remove it for good."""
         await self._request("DELETE", f"/api/config/config_entries/entry/{entry_id}")
+
+    async def set_options(self, entry_id: str, options: Json) -> None:
+        """Fill in the only form of an entry's options.
+
+        Raises:
+            RefusedError: one of the options is wrong.
+        """
+        flows = "/api/config/config_entries/options/flow"
+        step = await self.post(flows, {"handler": entry_id})
+        await self.post(f"{flows}/{step['flow_id']}", options)
+
+    async def call_action(self, domain: str, action: str, timeout_s: float = ANSWER_TIMEOUT_S, **data: Value) -> Json:
+        """Call an action, and return its response.
+
+        Raises:
+            RefusedError: the action has failed.
+        """
+        async with self._deadline(timeout_s, f"carry out {domain}.{action}"), self._connection() as connection:
+            done = await connection.command(
+                "call_service", domain=domain, service=action, service_data=data, return_response=True
+            )
+        response: Json = done["response"]
+        return response
 
     async def entity_ids(self, domain: str) -> dict[str, str]:
         """Return the entity ids of one integration by unique id; disabled entities are among them."""

@@ -1,6 +1,8 @@
 """A simulated smart meter behind a simulated Wi-SUN module, as a process with a serial port."""
 
 import asyncio
+from collections.abc import Iterable
+from datetime import datetime
 import json
 import os
 from pathlib import Path
@@ -10,13 +12,19 @@ from typing import Self
 
 from .child_process import ChildProcess
 from .config import CHECKOUT
+from .websocket import Json
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
+TRUTHS_TIMEOUT_S = 60.0
 
 
 class MeterEndedError(Exception):
     """The simulator has ended instead of offering its port; it has told the reason on its standard error."""
+
+
+class TruthError(Exception):
+    """The simulator does not tell what was true then; the message has its reason."""
 
 
 class SimulatedMeter:
@@ -26,11 +34,13 @@ class SimulatedMeter:
         port: the serial port to open.
         route_b_id: the ID that the meter accepts.
         password: the password that goes with it.
+        control: where its control port is; ``None`` without ``--control``.
     """
 
     port: str
     route_b_id: str
     password: str
+    control: str | None
 
     def __init__(self, link: Path, *options: str) -> None:
         """Prepare to run a simulator; nothing is started yet.
@@ -55,6 +65,7 @@ class SimulatedMeter:
         self.port = str(announced["port"])
         self.route_b_id = announced["id"]
         self.password = announced["password"]
+        self.control = announced.get("control")
         return self
 
     async def __aexit__(
@@ -71,6 +82,30 @@ class SimulatedMeter:
                 raise MeterEndedError(f"The simulated meter ended with exit code {await self.process.wait()}")
         except TimeoutError as error:
             raise TimeoutError(f"The simulated meter offered no port within {START_TIMEOUT_S:g} s") from error
+
+    async def truths(self, instants: Iterable[datetime]) -> dict[datetime, Json]:
+        """Ask what was true at these instants, over the control port on TCP (``--control 0``).
+
+        Raises:
+            TruthError: that cannot be told of one of them.
+        """
+        if self.control is None:
+            raise ValueError("the simulated meter was started without a control port")
+        host, port = self.control.rsplit(":", 1)
+        truths: dict[datetime, Json] = {}
+        async with asyncio.timeout(TRUTHS_TIMEOUT_S):
+            reader, writer = await asyncio.open_connection(host, int(port))
+            try:
+                for at in instants:
+                    writer.write(json.dumps({"ask": "truth", "at": at.isoformat()}).encode() + b"\n")
+                    answer = json.loads(await reader.readline())
+                    if "error" in answer:
+                        raise TruthError(f"{at}: {answer['error']}")
+                    truths[at] = answer["truth"]
+            finally:
+                writer.close()
+                await writer.wait_closed()
+        return truths
 
     async def stop(self) -> int:
         """Ask the simulator to end, and return its exit code: 0 when it went as asked."""

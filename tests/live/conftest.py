@@ -18,6 +18,8 @@ from development.config import CHECKOUT, write_config
 from development.home_assistant import HomeAssistant
 
 
+# Before xdist looks at the groups: where this folder is named on the command line, xdist would be asked first.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of one Home Assistant in one worker, where tests are distributed."""
     folder = Path(__file__).parent

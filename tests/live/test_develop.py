@@ -62,6 +62,7 @@ async def test_everything_starts_and_stops_with_one_command(checkout: Path, sign
                 told += line.decode()
         assert "dev, password dev" in told
         assert f"{checkout}/config/meter" in told
+        assert "log of 44 days" in told
         async with aiohttp.ClientSession() as session, session.get(f"http://{LOCALHOST}:{port}") as response:
             assert response.status == 200
         assert len(children_of(checkout)) == 2

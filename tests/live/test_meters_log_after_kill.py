@@ -1,0 +1,119 @@
+"""Home Assistant is killed in the middle of the first import of the meter's log: the next start goes on with it.
+
+With the newest version alone: what is written, and where it is gone on from, is the integration's own.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import pytest
+import pytest_asyncio
+
+from development.home_assistant import HomeAssistant
+from development.meter_in_home_assistant import (
+    JST,
+    Bars,
+    add_meter,
+    entity_of,
+    is_known,
+    log_until,
+    midnight,
+    shown_bars,
+    true_bars,
+)
+from development.simulated_meter import SimulatedMeter
+
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+SPEED = "20"
+DAYS = 1
+FIRST_DAY_TIMEOUT_S = 150.0
+REST_TIMEOUT_S = 180.0
+POLL_S = 0.1
+"""How often a series is asked for that is still to begin: Home Assistant has no event for that."""
+
+KILLED = ("The system could not validate that the sqlite3 database", "Ended unfinished session")
+"""What Home Assistant says when it was killed."""
+
+
+@pytest.fixture(scope="module", params=["develop"])
+def environment(request: pytest.FixtureRequest) -> str:
+    """Name the environment of the newest Home Assistant."""
+    name: str = request.param
+    return name
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def meter(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimulatedMeter]:
+    link = tmp_path_factory.mktemp("meter") / "meter"
+    async with SimulatedMeter(link, "--speed", SPEED, "--control", "0") as running:
+        yield running
+
+
+async def first_hours(home_assistant: HomeAssistant) -> dict[str, Bars]:
+    """Wait until there is something of the log, in one direction at least, and return what is shown."""
+    async with asyncio.timeout(FIRST_DAY_TIMEOUT_S):
+        while True:
+            if shown := await shown_bars(home_assistant):
+                return shown
+            await asyncio.sleep(POLL_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A log whose import was interrupted.
+
+    Attributes:
+        begin: when the log begins.
+        before: what was shown of each direction when Home Assistant was killed.
+        until: up to when the log is there since Home Assistant was started again.
+    """
+
+    begin: datetime
+    before: dict[str, Bars]
+    until: datetime
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def imported(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Imported:
+    """Add the meter, kill Home Assistant when it has a part of the log, start it again, and wait for the rest."""
+    entry = await add_meter(home_assistant, meter)
+    added_at = datetime.now(JST)
+    # Long before anything of the log is read.
+    await home_assistant.set_options(entry["entry_id"], {"scan_interval": 30, "history_days": DAYS})
+    before = await first_hours(home_assistant)
+    unfinished = await entity_of(home_assistant, "log_until")
+    assert not is_known(await home_assistant.state(unfinished)), "nothing was left to do"
+
+    await home_assistant.kill()
+    await home_assistant.start()
+    until = await log_until(home_assistant, REST_TIMEOUT_S)
+    begin = before["import"]["hour"][0].start
+    # The meter's midnight may have come before the import began.
+    assert begin in {midnight(at) - timedelta(days=DAYS) for at in (added_at, datetime.now(JST))}
+    return Imported(begin, before, until)
+
+
+async def test_rows_are_those_that_there_are_without_a_kill(
+    home_assistant: HomeAssistant, meter: SimulatedMeter, imported: Imported
+) -> None:
+    shown = await shown_bars(home_assistant)
+    # And so they are without a kill in `test_meters_log.py`.
+    assert shown == await true_bars(meter, shown, imported.begin)
+    assert min(bars["hour"][-1].end for bars in shown.values()) >= imported.until
+
+
+async def test_rows_of_before_the_kill_have_stayed(home_assistant: HomeAssistant, imported: Imported) -> None:
+    shown = await shown_bars(home_assistant)
+    for direction, bars in imported.before.items():
+        known = bars["hour"]
+        assert known[-1].end < imported.until
+        assert shown[direction]["hour"][: len(known)] == known
+
+
+@pytest.mark.usefixtures("imported")
+async def test_home_assistant_complains_of_nothing_but_the_kill(home_assistant: HomeAssistant) -> None:
+    assert await home_assistant.stop() == 0
+    assert [line for line in home_assistant.complaints() if not any(text in line for text in KILLED)] == []
