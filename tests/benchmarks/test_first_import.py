@@ -76,7 +76,7 @@ def test_an_hour_that_is_wrong_or_missing_is_counted() -> None:
 
 
 def test_announcements_are_no_answers() -> None:
-    noted = [
+    noted: list[dict[str, object]] = [
         {"at": ADDED_AT.isoformat(), "tid": "0001", "esv": esv, "epcs": ["EA"], "truth": {}}
         for esv in ("72", "73", "74", "52")
     ]

@@ -15,6 +15,7 @@ from development.meter_in_home_assistant import (
     DIRECTIONS,
     DOMAIN,
     JST,
+    PERIODS,
     add_meter,
     entity_of,
     log_until,
@@ -72,16 +73,18 @@ async def added(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Added:
     return Added(at, entry, begin, until)
 
 
-async def test_hours_days_and_months_are_what_the_meter_counted(
-    home_assistant: HomeAssistant, meter: SimulatedMeter, added: Added
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("period", PERIODS)
+async def test_bars_are_what_the_meter_counted(
+    home_assistant: HomeAssistant, meter: SimulatedMeter, added: Added, period: str, direction: str
 ) -> None:
-    assert added.until >= added.at.replace(minute=0, second=0, microsecond=0)
     shown = await shown_bars(home_assistant)
-    assert shown == await true_bars(meter, shown, added.begin)
-    assert {direction: bars["hour"][-1].end >= added.until for direction, bars in shown.items()} == {
-        "import": True,
-        "export": True,
-    }
+    assert shown[direction][period] == (await true_bars(meter, shown, added.begin))[direction][period]
+    assert shown[direction][period][-1].end >= added.until
+
+
+async def test_log_is_there_up_to_the_last_full_hour(added: Added) -> None:
+    assert added.until >= added.at.replace(minute=0, second=0, microsecond=0)
 
 
 async def test_series_are_energies_with_a_name(home_assistant: HomeAssistant, added: Added) -> None:
@@ -171,7 +174,7 @@ async def test_log_of_home_assistant_has_no_complaint_and_no_secret(
     assert home_assistant.complaints() == []
 
     log = "\n".join(home_assistant.log_lines()).lower()
-    assert "log was read for" in log
+    assert "days of the meter's log were read" in log
     mac = Pan().mac
     secrets = (meter.route_b_id, meter.password, RELEASE_F.serial, mac.hex(), link_local(mac)[8:].hex())
     assert [secret for secret in secrets if secret.lower() in log] == []

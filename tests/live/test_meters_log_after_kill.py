@@ -13,7 +13,9 @@ import pytest_asyncio
 
 from development.home_assistant import HomeAssistant
 from development.meter_in_home_assistant import (
+    DIRECTIONS,
     JST,
+    PERIODS,
     Bars,
     add_meter,
     entity_of,
@@ -96,13 +98,16 @@ async def imported(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Impo
     return Imported(begin, before, until)
 
 
-async def test_rows_are_those_that_there_are_without_a_kill(
-    home_assistant: HomeAssistant, meter: SimulatedMeter, imported: Imported
+# A test for each, and not one for all, also because a group of many tests is begun before one of few: this one is long.
+@pytest.mark.parametrize("direction", DIRECTIONS)
+@pytest.mark.parametrize("period", PERIODS)
+async def test_bars_are_those_that_there_are_without_a_kill(
+    home_assistant: HomeAssistant, meter: SimulatedMeter, imported: Imported, period: str, direction: str
 ) -> None:
     shown = await shown_bars(home_assistant)
     # And so they are without a kill in `test_meters_log.py`.
-    assert shown == await true_bars(meter, shown, imported.begin)
-    assert min(bars["hour"][-1].end for bars in shown.values()) >= imported.until
+    assert shown[direction][period] == (await true_bars(meter, shown, imported.begin))[direction][period]
+    assert shown[direction][period][-1].end >= imported.until
 
 
 async def test_rows_of_before_the_kill_have_stayed(home_assistant: HomeAssistant, imported: Imported) -> None:
