@@ -31,8 +31,8 @@ IMPORT, EXPORT = "import", "export"
 DIRECTIONS = (IMPORT, EXPORT)
 START = datetime(2026, 11, 1, tzinfo=JST)
 UJ_PER_KWH = Decimal(3_600_000_000_000)
-VISIBLE_KWH = 100
-"""More than a supply delivers in half an hour."""
+VISIBLE_KWH = 8000
+"""More than a supply delivers in five days."""
 INSTALLED = START - timedelta(days=60)
 
 
@@ -128,20 +128,15 @@ class House:
             meter.log[at] = counts(elsewhere, at)
         self.meters.append(meter)
 
-    def restart_counters(self) -> None:
-        """Let the same meter count from 0, unless it shows so little, or so much, that nobody could see that."""
+    def restart_counter(self) -> None:
+        """Let the same meter count imports from 0, unless it shows so little, or so much, that this cannot be seen."""
         old = self.meter
-        normal, reverse = counts(old.registers, self.now)
+        normal, _ = counts(old.registers, self.now)
         size = 10**old.registers.digits
         worth = old.registers.kwh_per_count
-        if not all(VISIBLE_KWH < count * worth < size * worth - VISIBLE_KWH for count in (normal, reverse)):
-            return
-        registers = replace(
-            old.registers,
-            initial_import=(old.registers.initial_import - normal) % size,
-            initial_export=(old.registers.initial_export - reverse) % size,
-        )
-        self.meters.append(HangingMeter(old.mac, registers, self.now, old.log))
+        if VISIBLE_KWH < normal * worth < size * worth - VISIBLE_KWH:
+            registers = replace(old.registers, initial_import=(old.registers.initial_import - normal) % size)
+            self.meters.append(HangingMeter(old.mac, registers, self.now, old.log))
 
     def step(self, *, powered: bool = True) -> None:
         """Let half an hour pass."""
@@ -241,13 +236,16 @@ class House:
     # What is true.
 
     def energy_kwh(self, direction: str, start: datetime, end: datetime) -> Decimal | None:
-        """Return by how much the register has risen in a time; `None` if another one was there in between."""
-        for meter, successor in zip(self.meters, [*self.meters[1:], None], strict=True):
-            if meter.since <= start and (successor is None or end <= successor.since):
-                first, last = (counts(meter.registers, at)[DIRECTIONS.index(direction)] for at in (start, end))
-                size: int = 10**meter.registers.digits
-                return (last - first) % size * meter.registers.kwh_per_count
-        return None
+        """Return by how much the register has risen in a time; `None` if it was not the same one all the time."""
+        first = next(each for each in reversed(self.meters) if each.since <= start)
+        # At the very instant of a change the log still has the old one's.
+        last = next(each for each in reversed(self.meters) if each.since < end)
+        began, ended = (getattr(each.registers, f"initial_{direction}") for each in (first, last))
+        if first.mac != last.mac or began != ended:
+            return None
+        lower, upper = (counts(last.registers, at)[DIRECTIONS.index(direction)] for at in (start, end))
+        size: int = 10**last.registers.digits
+        return (upper - lower) % size * last.registers.kwh_per_count
 
     def consumption_kwh(self, direction: str, start: datetime, end: datetime) -> Decimal:
         """Return what the house took or gave in a time, whatever counted it."""
