@@ -152,6 +152,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             self.meter = SmartMeter(
                 entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD]), memory=memory
             )
+        self.meter.read_interval_s = self._interval.total_seconds()
         self.meter.on_state(self._take_state)
         self.log = LogKeeper(
             hass,

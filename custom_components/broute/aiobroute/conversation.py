@@ -197,6 +197,10 @@ class Conversation:
 
     # Requests.
 
+    def expect_request(self, at: float) -> None:
+        """Keep free the time of a request that will come then: none in the background shall be in its way."""
+        self._queue.expect(at)
+
     async def request(
         self,
         esv: Esv,

@@ -105,6 +105,8 @@ class SmartMeter:
         self._state = SessionState.CLOSED
         self.constants = constants
         """What is known of the meter; `None` before `describe()`."""
+        self.read_interval_s: float | None = None
+        """From one `read()` to the next; requests in the background keep that time free. `None`: nobody knows."""
         self.is_described = False
         """Whether `describe()` has read the constants since the meter was joined."""
         self._constants_are_remembered = constants is not None
@@ -256,6 +258,13 @@ class SmartMeter:
         Raises:
             BrouteError: the meter was not asked, or did not answer.
         """
+        try:
+            return await self._read()
+        finally:
+            if self.read_interval_s:
+                self._session.conversation.expect_request(self._now_s + self.read_interval_s)
+
+    async def _read(self) -> Reading:
         epcs = [smart_meter.POWER.epc, smart_meter.CURRENTS.epc, smart_meter.NORMAL_ENERGY.epc]
         if self.constants and self.constants.measures_export:
             epcs.append(smart_meter.REVERSE_ENERGY.epc)

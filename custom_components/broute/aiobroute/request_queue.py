@@ -12,6 +12,10 @@ import math
 FREQUENT = 5
 FREQUENT_WITHIN_S = 60.0
 """More requests than that within this time are frequent: those in the background keep out of their way."""
+EXPECTED_EARLY_S = 6.0
+"""So long before a request that is expected none in the background begins: it would still be spaced from that one."""
+EXPECTED_LATE_S = 2.0
+"""So long one that is expected is waited for."""
 BACKGROUND_WAIT_S = 60.0
 """So long a request in the background waits for a better moment: however often a meter is read, its log is, too."""
 
@@ -19,8 +23,8 @@ BACKGROUND_WAIT_S = 60.0
 class RequestQueue:
     """Lets one request at a time through, in order of their arrival; those in the background when there is room.
 
-    There is room for one in the background when it could be sent at once, no other waits, and others are not frequent.
-    Until then whoever comes goes before it, but not for ever: after `BACKGROUND_WAIT_S` it gets in line like any other.
+    There is room for one in the background when it could be sent at once, no other waits or is expected soon, and
+    others are not frequent. Until then whoever comes goes before it, but not for ever: after `BACKGROUND_WAIT_S` it gets in line like any other.
     Of several in the background one at a time looks for room, in order of their arrival.
 
     `clear_at` returns from when on a request may be sent; infinity while nobody knows. When that changes the queue must
@@ -33,7 +37,13 @@ class RequestQueue:
         self._background = asyncio.Lock()
         self._waiting = 0
         self._begun_at: deque[float] = deque(maxlen=FREQUENT + 1)
+        self._expected_at = -math.inf
         self._news = asyncio.Event()
+
+    def expect(self, at: float) -> None:
+        """Keep free the time of a request that is not in the background and will come then."""
+        self._expected_at = at
+        self._news.set()
 
     def look_again(self) -> None:
         """Look whether there is room now."""
@@ -42,6 +52,7 @@ class RequestQueue:
     def forget(self) -> None:
         """Begin anew: how frequent requests have been tells nothing of another session."""
         self._begun_at.clear()
+        self._expected_at = -math.inf
         self._news.set()
 
     @asynccontextmanager
@@ -74,7 +85,9 @@ class RequestQueue:
             self._news.clear()
             room_at = math.inf
             if not self._turn.locked() and not self._waiting:
-                room_at = max(self._clear_at(), self._frequent_until)
+                room_at = max(now, self._clear_at(), self._frequent_until)
+                if self._expected_at - EXPECTED_EARLY_S < room_at < self._expected_at + EXPECTED_LATE_S:
+                    room_at = self._expected_at + EXPECTED_LATE_S
             if room_at <= now:
                 return
             wake_at = min(room_at, latest)

@@ -6,7 +6,7 @@ from itertools import pairwise, product
 
 import pytest
 
-from custom_components.broute.aiobroute import MeterSilentError, NotJoinedError
+from custom_components.broute.aiobroute import MeterSilentError, NotJoinedError, SmartMeter
 from custom_components.broute.aiobroute.conversation import SPACING_S
 from custom_components.broute.aiobroute.echonet import super_class
 from custom_components.broute.aiobroute.request_queue import BACKGROUND_WAIT_S, FREQUENT, RequestQueue
@@ -54,6 +54,45 @@ async def test_what_comes_while_one_in_the_background_waits_goes_before_it() -> 
         await asyncio.sleep(5)
         group.create_task(line.request("c"))
     assert line.served == [("a", 0), ("b", 5), ("c", 10), ("z", 15)]
+
+
+async def test_time_of_one_that_is_expected_is_kept_free() -> None:
+    line = Line()
+    line.queue.expect(12)
+    async with asyncio.TaskGroup() as group:
+        for name in "wxyz":
+            group.create_task(line.request(name, background=True))
+        await asyncio.sleep(12.5)
+        await line.request("a")
+        line.queue.expect(30)
+    assert line.served == [("w", 0), ("x", 5), ("a", 12.5), ("y", 17.5), ("z", 22.5)]
+
+
+async def test_one_that_is_expected_and_does_not_come_is_not_waited_for_long() -> None:
+    line = Line()
+    line.queue.expect(4)
+    await line.request("z", background=True)
+    assert line.served == [("z", 6)]
+
+
+async def test_readings_keep_their_interval_while_the_log_is_read() -> None:
+    async with joined() as (meter, home):
+        meter.read_interval_s = 30.0
+        log = asyncio.create_task(_read_days(meter, 12))
+        while not log.done():
+            await meter.read()
+            await asyncio.sleep(30)
+        await log
+        times = [answer.at for answer in home.meter.answers if set(answer.epcs) == set(POLL)]
+        pauses_s = [(later - earlier).total_seconds() for earlier, later in pairwise(times[2:])]
+        assert len(pauses_s) > 4
+        # The answer itself takes about a second.
+        assert max(pauses_s) < 33
+
+
+async def _read_days(meter: SmartMeter, days: int) -> None:
+    for day in range(days):
+        await meter.history(day)
 
 
 async def test_those_in_the_background_go_in_the_order_of_their_arrival() -> None:
