@@ -24,8 +24,8 @@ class RequestQueue:
     """Lets one request at a time through, in order of their arrival; those in the background when there is room.
 
     There is room for one in the background when it could be sent at once, no other waits or is expected soon, and
-    others are not frequent. Until then whoever comes goes before it, but not for ever: after `BACKGROUND_WAIT_S` it gets in line like any other.
-    Of several in the background one at a time looks for room, in order of their arrival.
+    others are not frequent. Until then whoever comes goes before it, but not for ever: after `BACKGROUND_WAIT_S` it
+    gets in line like any other. Of several in the background one at a time looks for room, in order of their arrival.
 
     `clear_at` returns from when on a request may be sent; infinity while nobody knows. When that changes the queue must
     `look_again()`.
