@@ -1,5 +1,8 @@
 """The log becomes statistics: all of it at the first start, and what is missing after each outage."""
 
+from datetime import timedelta
+from itertools import pairwise
+
 from homeassistant.core import HomeAssistant
 
 from custom_components.broute.coordinator import BrouteConfigEntry
@@ -19,3 +22,7 @@ async def test_first_start_imports_all_that_the_meter_has(
         found = await changes(hass, direction)
         assert found == truth(home, found, direction)
         assert not missing(found)
+    # The readings have kept their interval meanwhile; the answer itself takes a second.
+    polls = [answer.at for answer in home.meter.answers if 0xE7 in answer.epcs]
+    assert len(polls) > 25
+    assert max(later - earlier for earlier, later in pairwise(polls[2:])) < timedelta(seconds=33)
