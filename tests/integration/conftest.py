@@ -3,7 +3,8 @@
 What is replaced is the world outside: the opening of serial ports, and the watch on USB. Nothing of the integration is.
 """
 
-from collections.abc import AsyncGenerator, Generator
+from collections.abc import AsyncGenerator, Callable, Generator
+from datetime import UTC
 import logging
 from typing import Any
 from unittest.mock import patch
@@ -21,7 +22,7 @@ from simulator import SimulatedHome
 from .world import PORT, UNIQUE_ID, Ports, add_entry
 
 NOOP_CYCLES = 8
-"""How often the loop turns before virtual time moves on: as much as these tests need, a fifth of looptime's own."""
+"""As much as these tests need, a fifth of looptime's own."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,13 +46,19 @@ def no_usb() -> Generator[None]:
         yield
 
 
+@pytest.fixture
+def noop_cycles() -> int:
+    """Return how often the loop turns before virtual time moves on."""
+    return NOOP_CYCLES
+
+
 @pytest.fixture(autouse=True)
-async def virtual_time(hass: HomeAssistant) -> AsyncGenerator[None]:
+async def virtual_time(hass: HomeAssistant, noop_cycles: int) -> AsyncGenerator[None]:
     """Let no test wait for the time that passes in it."""
     # Home Assistant puts the real clock there.
     vars(hass.loop).pop("time", None)
     assert isinstance(hass.loop, looptime.LoopTimeEventLoop)
-    hass.loop.setup_looptime(start=hass.loop.time(), noop_cycles=NOOP_CYCLES, _enabled=False)
+    hass.loop.setup_looptime(start=hass.loop.time(), noop_cycles=noop_cycles, _enabled=False)
     with looptime.enabled(strict=True, loop=hass.loop):
         yield
 
@@ -68,6 +75,17 @@ async def ports(hass: HomeAssistant, virtual_time: None) -> AsyncGenerator[Ports
             await hass.config_entries.async_unload(entry.entry_id)
         await hass.async_block_till_done()
     ports.close()
+
+
+@pytest.fixture
+def wall_clock() -> Generator[Callable[[SimulatedHome], None]]:
+    """Return what makes Home Assistant's clock that of a simulated home."""
+    with patch("homeassistant.util.dt.utcnow") as utcnow:
+
+        def follow(home: SimulatedHome) -> None:
+            utcnow.side_effect = lambda: home.clock.now().astimezone(UTC)
+
+        yield follow
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ And the wall clock is that of the simulated home, because a meter's log is about
 from asyncio import Future, wrap_future
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from datetime import UTC
 import logging
 from pathlib import Path
 import threading
@@ -15,11 +14,21 @@ from unittest.mock import patch
 
 from homeassistant.components.recorder.core import Recorder
 from homeassistant.components.recorder.tasks import RecorderTask, SynchronizeTask
+from homeassistant.core import HomeAssistant
 import pytest
 
+from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
+from .household import Household
+
 THREAD_LIMIT_S = 60.0
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Let the benchmark say for how long and with which outages it is tested (`test_soak.py`)."""
+    parser.addoption("--soak-days", type=float)
+    parser.addoption("--soak-seed", type=int)
 
 
 @dataclass(slots=True)
@@ -76,15 +85,10 @@ def no_time_passes_in_threads(custom_integrations: None, virtual_time: None) -> 
         yield
 
 
-@pytest.fixture
-def wall_clock() -> Generator[Callable[[SimulatedHome], None]]:
-    """Return what makes Home Assistant's clock that of a simulated home."""
-    with patch("homeassistant.util.dt.utcnow") as utcnow:
-
-        def follow(home: SimulatedHome) -> None:
-            utcnow.side_effect = lambda: home.clock.now().astimezone(UTC)
-
-        yield follow
+@pytest.fixture(autouse=True)
+def quick(virtual_time: None, hass: HomeAssistant) -> None:
+    """Do without the debugging of the event loop: it notes where each timer was made, which takes most of the time."""
+    hass.loop.set_debug(False)
 
 
 @pytest.fixture
@@ -92,3 +96,11 @@ def home(home: SimulatedHome, wall_clock: Callable[[SimulatedHome], None]) -> Si
     """Return the simulated home, by whose clock Home Assistant goes."""
     wall_clock(home)
     return home
+
+
+@pytest.fixture
+def household(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, storage: dict[str, Any]) -> Household:
+    """Return this home and the integration in it, which is not set up yet."""
+    # Each statement of the recorder and each line on the wire is a record, which costs more than what it tells of.
+    logging.getLogger().setLevel(logging.INFO)
+    return Household(hass, home, entry, storage)
