@@ -260,6 +260,28 @@ def test_nothing_is_written_before_the_new_log_is_known_as_a_whole() -> None:
     assert plan.day is not None
 
 
+def test_counter_before_it_was_seen_may_be_of_elsewhere_until_the_log_behind_it_is_read() -> None:
+    """A meter that was hung up within a half hour tells the counter of the last one, where it hung before."""
+    exchange = Exchange(MIDNIGHT + 1.2 * HOUR, MIDNIGHT + 2.4 * HOUR)
+    told = hourly(700, start=MIDNIGHT + 2 * HOUR)
+    plan = planned(told, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=exchange.before, read={}, past=Past(exchange))
+    assert plan.rows["import"] == ()
+    assert plan.begins is None
+    assert plan.day == TODAY
+
+    elsewhere = hourly(*range(695, 701), start=MIDNIGHT - HALF_HOUR, step=HALF_HOUR)
+    here = hourly(700.2, 700.8, start=MIDNIGHT + 2.5 * HOUR, step=HALF_HOUR)
+    plan = planned(
+        elsewhere | here,
+        [row(0, 501, 9)],
+        since=MIDNIGHT + 2 * HOUR,
+        now=MIDNIGHT + 3 * HOUR,
+        past=Past(exchange),
+    )
+    assert plan.begins == MIDNIGHT + 2.5 * HOUR
+    assert plan.rows["import"][-1].sum == Decimal("9.6")
+
+
 # Which days are asked for.
 
 

@@ -215,9 +215,11 @@ def plan(
     day = _next_day(open_days, log)
     begins = None
     if past.exchange:
-        nothing = Plan(rows=dict.fromkeys(rows, ()), gaps=dict.fromkeys(rows, ()), day=day)
-        if open_days and past.exchange.begins is None and midnight(open_days[0]) < past.exchange.before:
-            # Whether what is known of the log is of this house shows only when it is known as a whole.
+        # Whether what is known of the log is of this house shows only when it is known as a whole.
+        unread = None if past.exchange.begins else _unread_day(past.exchange, log, min(since.values()))
+        nothing = Plan(rows=dict.fromkeys(rows, ()), gaps=dict.fromkeys(rows, ()), day=day or unread)
+        is_open = open_days and past.exchange.begins is None and midnight(open_days[0]) < past.exchange.before
+        if is_open or unread:
             return nothing
         begins = past.exchange.begins or beginning(past.exchange, log)
         if begins > now:
@@ -294,16 +296,39 @@ def beginning(exchange: Exchange, log: Log) -> datetime:
     It hung here at `exchange.before`, and not yet at `exchange.after`. A log without a hole between the two is of the
     time between, but if it reaches back to when another meter hung here, nobody knows where it became ours.
     """
-    known = {at for counters in log.counters.values() for at in counters}
-    certain = exchange.before.replace(minute=exchange.before.minute // 30 * 30, second=0, microsecond=0)
-    if certain < exchange.before:
-        certain += HALF_HOUR
-    begins = certain
+    known = _known(log)
+    begins = certain = _certain(exchange)
     while begins - HALF_HOUR in known:
         begins -= HALF_HOUR
         if exchange.after is None or begins <= exchange.after:
             return certain
     return begins
+
+
+def _unread_day(exchange: Exchange, log: Log, since: datetime) -> date | None:
+    """Return the day that must be read to tell whether there is a hole behind what is known of the present meter.
+
+    A meter tells its last half hour to whoever asks, wherever it hung then.
+    """
+    known = _known(log)
+    at = certain = _certain(exchange)
+    while at - HALF_HOUR in known:
+        at -= HALF_HOUR
+    behind = at - HALF_HOUR
+    if at == certain or exchange.after is None or at <= exchange.after or behind < since - HOUR:
+        return None
+    read_until = log.read_until.get(day_of(behind))
+    return day_of(behind) if read_until is None or behind > read_until else None
+
+
+def _known(log: Log) -> set[datetime]:
+    return {at for counters in log.counters.values() for at in counters}
+
+
+def _certain(exchange: Exchange) -> datetime:
+    """Return the first half hour at which it was seen here."""
+    certain = exchange.before.replace(minute=exchange.before.minute // 30 * 30, second=0, microsecond=0)
+    return certain if certain == exchange.before else certain + HALF_HOUR
 
 
 def _hours(start: datetime, end: datetime) -> Iterator[datetime]:
