@@ -26,6 +26,11 @@ NOOP_CYCLES = 8
 
 
 @pytest.fixture(autouse=True)
+def enable_event_loop_debug() -> None:
+    """Leave the debugging of the event loop off: it notes where each timer was made, which takes most of the time."""
+
+
+@pytest.fixture(autouse=True)
 def custom_integrations(enable_custom_integrations: None) -> None:
     """Let Home Assistant see the integration."""
 

@@ -45,11 +45,11 @@ class MeterClock:
         return self.last
 
     async def recent(self) -> ClockReading:
-        """Return a reading that is no older than an hour, else a new one, asked for in the background."""
-        return self.fresh or await self.read(background=True)
+        """Return a reading that is no older than an hour, else a new one."""
+        return self.fresh or await self.read()
 
-    async def read(self, *, background: bool = False) -> ClockReading:
-        """Read date and time, until it is certain that they are the meter's.
+    async def read(self) -> ClockReading:
+        """Read date and time in the background, until it is certain that they are the meter's.
 
         Raises:
             ImplausibleValueError: no reading confirms another.
@@ -60,7 +60,7 @@ class MeterClock:
         failure: PropertyError = ImplausibleValueError("The meter gives its date and time differently each time")
         for _ in range(READINGS):
             try:
-                reading = await self._ask(background=background)
+                reading = await self._ask()
             except PropertyRefusedError:
                 raise
             except PropertyError as err:
@@ -73,11 +73,11 @@ class MeterClock:
             seen.append(reading)
         raise failure
 
-    async def _ask(self, *, background: bool) -> ClockReading:
+    async def _ask(self) -> ClockReading:
         loop = asyncio.get_running_loop()
         asked_s = loop.time()
         answers = await self._properties.get(
-            [super_class.CURRENT_DATE.epc, super_class.CURRENT_TIME.epc], background=background
+            [super_class.CURRENT_DATE.epc, super_class.CURRENT_TIME.epc], background=True
         )
         date, time = answers.required(super_class.CURRENT_DATE), answers.required(super_class.CURRENT_TIME)
         return ClockReading(shown=datetime.combine(date, time), asked_s=asked_s, answered_s=loop.time())

@@ -210,7 +210,7 @@ class MeterLog:
             now = clock.earliest(self._now_s)
             midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=1)
             await asyncio.sleep((midnight - now + MINUTE).total_seconds())
-            await self._clock.read(background=True)
+            await self._clock.read()
 
     @property
     def _now_s(self) -> float:

@@ -340,7 +340,7 @@ class SmartMeter:
         return self._in_kwh(at, counters) if at else None
 
     async def read_half_hour(self) -> CountersAt | None:
-        """Ask for the counters of the last half hour, which the meter sends by itself as well (see `on_half_hour`).
+        """Ask in the background for the last half hour, which the meter sends by itself as well (see `on_half_hour`).
 
         `None`: the meter has none, or they cannot be read, or do not go with the counters that were read.
 
@@ -350,7 +350,7 @@ class SmartMeter:
         epcs = [smart_meter.NORMAL_FIXED_TIME.epc]
         if self.constants and smart_meter.REVERSE_FIXED_TIME.epc in self.constants.get_map:
             epcs.append(smart_meter.REVERSE_FIXED_TIME.epc)
-        return self._believed_half_hour(await self._properties.get(epcs))
+        return self._believed_half_hour(await self._properties.get(epcs, background=True))
 
     async def read_minute(self) -> CountersAt | None:
         """Ask for the counters of the last full minute, which meters of the second generation have.
@@ -371,7 +371,7 @@ class SmartMeter:
         return self._believed_counters(minute.at, minute.counters, MINUTE_AGE_S)
 
     async def read_clock(self) -> ClockReading:
-        """Read the meter's date and time, so often that no digit of it can be wrong; mostly that is once.
+        """Read the meter's date and time in the background, so often that no digit can be wrong; mostly that is once.
 
         Raises:
             PropertyError: the meter gives no date and time, or a different one each time.

@@ -4,15 +4,11 @@ Above: the conversation, which knows from when on a request may be sent. Time is
 """
 
 import asyncio
-from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 import math
 
-FREQUENT = 5
-FREQUENT_WITHIN_S = 60.0
-"""More requests than that within this time are frequent: those in the background keep out of their way."""
-EXPECTED_EARLY_S = 6.0
+EXPECTED_EARLY_S = 4.5
 """So long before a request that is expected none in the background begins: it would still be spaced from that one."""
 EXPECTED_LATE_S = 2.0
 """So long one that is expected is waited for."""
@@ -23,9 +19,10 @@ BACKGROUND_WAIT_S = 60.0
 class RequestQueue:
     """Lets one request at a time through, in order of their arrival; those in the background when there is room.
 
-    There is room for one in the background when it could be sent at once, no other waits or is expected soon, and
-    others are not frequent. Until then whoever comes goes before it, but not for ever: after `BACKGROUND_WAIT_S` it
-    gets in line like any other. Of several in the background one at a time looks for room, in order of their arrival.
+    There is room for one in the background when it could be sent at once, and no other waits or is expected soon; so
+    there is none between requests that come every few seconds. Until then whoever comes goes before it, but not for
+    ever: after `BACKGROUND_WAIT_S` it gets in line like any other. Of several in the background one at a time looks for
+    room, in order of their arrival.
 
     `clear_at` returns from when on a request may be sent; infinity while nobody knows. When that changes the queue must
     `look_again()`.
@@ -36,7 +33,6 @@ class RequestQueue:
         self._turn = asyncio.Lock()
         self._background = asyncio.Lock()
         self._waiting = 0
-        self._begun_at: deque[float] = deque(maxlen=FREQUENT + 1)
         self._expected_at = -math.inf
         self._news = asyncio.Event()
 
@@ -50,8 +46,7 @@ class RequestQueue:
         self._news.set()
 
     def forget(self) -> None:
-        """Begin anew: how frequent requests have been tells nothing of another session."""
-        self._begun_at.clear()
+        """Begin anew: nothing is expected in another session."""
         self._expected_at = -math.inf
         self._news.set()
 
@@ -69,7 +64,6 @@ class RequestQueue:
             finally:
                 self._waiting -= 1
                 self._news.set()
-            self._begun_at.append(asyncio.get_running_loop().time())
         try:
             yield
         finally:
@@ -85,7 +79,7 @@ class RequestQueue:
             self._news.clear()
             room_at = math.inf
             if not self._turn.locked() and not self._waiting:
-                room_at = max(now, self._clear_at(), self._frequent_until)
+                room_at = max(now, self._clear_at())
                 if self._expected_at - EXPECTED_EARLY_S < room_at < self._expected_at + EXPECTED_LATE_S:
                     room_at = self._expected_at + EXPECTED_LATE_S
             if room_at <= now:
@@ -99,7 +93,3 @@ class RequestQueue:
                 now = max(loop.time(), wake_at)
             else:
                 now = loop.time()
-
-    @property
-    def _frequent_until(self) -> float:
-        return self._begun_at[0] + FREQUENT_WITHIN_S if len(self._begun_at) > FREQUENT else -math.inf

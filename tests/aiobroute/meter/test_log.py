@@ -15,7 +15,6 @@ import pytest
 from custom_components.broute.aiobroute import BrouteError, CountersAt, NotJoinedError, PropertyError, SmartMeter
 from custom_components.broute.aiobroute.exceptions import ImplausibleValueError, PropertyRefusedError
 from custom_components.broute.aiobroute.plausibility import Doubt
-from custom_components.broute.aiobroute.request_queue import FREQUENT_WITHIN_S
 from simulator import (
     NORMAL_ONLY,
     RELEASE_F,
@@ -49,8 +48,6 @@ async def described(meter: SmartMeter, home: SimulatedHome) -> None:
     await meter.describe()
     await meter.read()
     await meter.read_clock()
-    # So many requests were frequent.
-    await asyncio.sleep(FREQUENT_WITHIN_S)
     meter.held_back.clear()
     meter.dropped.clear()
     home.meter.answers.clear()

@@ -85,12 +85,6 @@ def no_time_passes_in_threads(custom_integrations: None, virtual_time: None) -> 
         yield
 
 
-@pytest.fixture(autouse=True)
-def quick(virtual_time: None, hass: HomeAssistant) -> None:
-    """Do without the debugging of the event loop: it notes where each timer was made, which takes most of the time."""
-    hass.loop.set_debug(False)
-
-
 @pytest.fixture
 def home(home: SimulatedHome, wall_clock: Callable[[SimulatedHome], None]) -> SimulatedHome:
     """Return the simulated home, by whose clock Home Assistant goes."""
