@@ -67,7 +67,7 @@ def _log(log: LogKeeper) -> dict[str, Any]:
         "complete_until": _text(progress.complete_until),
         "next_day": progress.next_day.isoformat() if progress.next_day else None,
         "days_read": progress.days_read,
-        "failure": progress.failure,
+        "failure": log.failure,
         "gaps": {
             direction: [{"start": _text(gap.start), "end": _text(gap.end), "reason": gap.reason} for gap in gaps]
             for direction, gaps in progress.gaps.items()

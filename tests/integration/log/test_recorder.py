@@ -61,7 +61,7 @@ async def test_database_that_fails_for_a_while(
         await until(lambda: has_value(hass, "power"))
         await household.stay(timedelta(hours=1, minutes=10))
         assert len(refused) > 3
-        assert household.log.progress.failure
+        assert household.log.failure
         assert household.log.half_hour
         # Nobody asks the meter for what could not be written.
         assert household.log.progress.days_read == 0
@@ -77,7 +77,7 @@ async def test_database_that_fails_in_the_middle(
     await until(lambda: household.log.progress.days_read == 1)
     with database_failing(hass):
         await household.stay(timedelta(minutes=20))
-        assert household.log.progress.failure
+        assert household.log.failure
     await household.stay_until_complete()
     await assert_complete(household)
     assert lines(caplog, logging.WARNING) == []
@@ -98,7 +98,7 @@ async def test_recorder_that_is_not_ready_yet(
     ready.clear()
     await household.arrive()
     await household.stay(timedelta(minutes=30))
-    assert household.log.progress.failure
+    assert household.log.failure
     assert await changes(hass, "import") == {}
     ready.set()
     await household.stay_until_complete()

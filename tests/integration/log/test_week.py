@@ -188,7 +188,7 @@ class Week:
         with lost(lambda task: isinstance(task, ImportStatisticsTask) and "export" in task.metadata["statistic_id"]):
             await self.household.arrive()
             before = await changes(self.hass, "export")
-            await until(lambda: self.household.log.progress.failure, 600)
+            await until(lambda: self.household.log.failure, 600)
             await self.household.be_killed()
         assert max(await changes(self.hass, "import")) > max(before)
         assert await changes(self.hass, "export") == before
@@ -200,7 +200,7 @@ class Week:
         with held() as tasks:
             await self.household.stay(timedelta(hours=1, minutes=20))
             assert tasks
-            assert self.household.log.progress.failure
+            assert self.household.log.failure
         await self.household.stay_until_complete()
 
 
