@@ -30,7 +30,8 @@ from development.simulated_meter import SimulatedMeter
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SPEED = "20"
-DAYS = 1
+DAYS = 2
+"""Just after the meter's midnight today has no hour yet: there must be two days that have, for one to be left to do."""
 FIRST_DAY_TIMEOUT_S = 150.0
 REST_TIMEOUT_S = 180.0
 POLL_S = 0.1
