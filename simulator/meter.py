@@ -54,7 +54,7 @@ class Meter:
         paa: sessions: `end_session()`, `forget_session()`, `session_lifetime_s`.
         notices: announcements: `confirmed`, `confirmations`, `notice_s`.
         answer_s: range of the time from request to answer, s.
-        answers: what was sent, latest last.
+        answers: what was sent, latest last; forgotten when the meter is taken off the wall.
         on_answer: called with each answer, e.g. to write it to a file.
     """
 
@@ -250,6 +250,8 @@ class Meter:
         self.close()
         self.air.pans.remove(self.pan)
         self._history.remove(self.air.clock.now())
+        # A home keeps all the meters that it had, and in months of faults these are hundreds.
+        self.answers.clear()
 
     def _power_on(self) -> None:
         self.mains.restore(self.air.clock.now())

@@ -394,3 +394,13 @@ async def test_the_fault_status_is_shown() -> None:
         home.meter.fault = True
         home.meter.operating = False
         assert await edts(home, get(0x88), get(0x80)) == ["0141", "0131"]
+
+
+async def test_answers_of_a_meter_that_was_taken_off_the_wall_are_not_kept() -> None:
+    with SimulatedHome() as home:
+        assert await edts(home, get(0xE7))
+        first = home.meter
+        assert first.answers
+        home.replace_meter()
+        assert home.past_meters == [first]
+        assert not first.answers
