@@ -13,8 +13,6 @@ import random
 
 from .conversation import SILENT_ATTEMPTS, Conversation, Trouble
 from .credentials import Credentials
-from .echonet import node_profile, super_class
-from .echonet.frame import NODE_PROFILE, SMART_METER, Eoj, Esv, Frame, Property
 from .exceptions import (
     BrouteError,
     ClosedError,
@@ -26,8 +24,8 @@ from .exceptions import (
     NotJoinedError,
     PortError,
     PortSharedError,
-    PropertyError,
 )
+from .instances import Instances
 from .link.base import Dialect, Drop, Link, LinkEvent, LinkListener, Module, Network
 from .link.identify import identify
 from .link.port import PortOpener, open_with_serialx
@@ -35,6 +33,7 @@ from .reactions import Lapse, Occurrence, Reaction, SessionState, reaction_to
 from .recovery import Attempt, Footing, Recovery
 from .response_timer import ResponseTimer
 from .statistics import Statistics
+from .watch import ask_operation_status, watch_the_meter, watch_the_module
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,15 +48,6 @@ RENEWAL_LIMIT_S = 60.0
 """From the end of the session's lifetime to its renewal by the module; 2 s are usual, 42 s were seen."""
 LEAVE_LIMIT_S = 5.0
 """For an orderly end, which may have to wait for a command that is under way."""
-INSTANCE_LIST_WAIT_S = 20.0
-"""The meter sends its instance list by itself within seconds; after this time it is asked for (AIF 3.1.1)."""
-MODULE_CHECK_S = 8.0
-"""After so long without a word of the meter the module is asked, over the wire alone, whether all is as it was."""
-SILENCE_LIMIT_S = 300.0
-"""After so long without a word of the meter it is asked for its operation status."""
-DOUBT_S = 20.0
-"""So often it is asked once it has left something unanswered: nobody else may ask in that time."""
-CLOCK_RESOLUTION_S = 0.001
 SURPRISE_PAUSE_S = 10.0
 PATIENCE = (1, 4, 10)
 """How many times more silence is borne in a session that replaces one which the meter had fallen silent in: when a new
@@ -99,8 +89,6 @@ class Session:
         self.state = SessionState.CLOSED
         self.failure: BrouteError | None = None
         """Why the last attempt failed; `None` while there is nothing to complain of."""
-        self.instances: frozenset[Eoj] | None = None
-        """The objects that the meter announced in this session; `None` while it did not."""
         self.statistics = Statistics()
         self._url = url
         self._credentials = credentials
@@ -108,7 +96,7 @@ class Session:
         self._random = randomness or random.Random()  # noqa: S311 - it spreads requests, it keeps no secret
         self.conversation = Conversation(self._random, self.statistics, self.timer, self._take)
         """What is said to the meter while it is joined."""
-        self.conversation.on_notification(self._take_notification)
+        self.instances = Instances(self.conversation)
         self._link: Link | None = None
         self._joining = network
         """The network that the session is being set up with."""
@@ -312,21 +300,6 @@ class Session:
             self._disturbances.append(asyncio.get_running_loop().time())
         self.conversation.drop(drop)
 
-    def _take_notification(self, frame: Frame) -> None:
-        if frame.seoj == NODE_PROFILE:
-            self._take_instances(frame)
-
-    def _take_instances(self, frame: Frame) -> None:
-        for prop in frame.properties:
-            if prop.epc != node_profile.INSTANCE_LIST_NOTIFICATION.epc:
-                continue
-            try:
-                self.instances = frozenset(node_profile.INSTANCE_LIST_NOTIFICATION.decode(prop.edt))
-                if SMART_METER not in self.instances:
-                    _LOGGER.warning("What was joined does not say that it is a smart meter")
-            except PropertyError as err:
-                _LOGGER.debug("Dropped an instance list: %s", err)
-
     # Setting the session up, again and again.
 
     async def _keep(self) -> None:
@@ -421,12 +394,12 @@ class Session:
         self._become(SessionState.AUTHENTICATING)
         if not await link.take_up(network):
             return False
-        self.instances = None
+        self.instances.forget()
         self._joining = network
         self.conversation.listen_to(link, network)
         self.conversation.begin()
         try:
-            await self._ask_operation_status()
+            await ask_operation_status(self.conversation)
         except (NotJoinedError, MeterSilentError, ModuleError) as err:
             _LOGGER.debug("The module holds no session that can be used: %s", err)
             self.conversation.end(err)
@@ -468,7 +441,7 @@ class Session:
         await self._let_the_meter_rest()
         for attempt in range(1, JOIN_ATTEMPTS + 1):
             await self.conversation.clear_to_transmit()
-            self.instances = None
+            self.instances.forget()
             self._joining = network
             self.conversation.listen_to(link, network)
             self.statistics.joins += 1
@@ -519,9 +492,13 @@ class Session:
     async def _watch(self) -> None:
         """Wait until the session is lost; see meanwhile that module and meter are still there."""
         watches = [
-            asyncio.create_task(watch())
-            for watch in (self._ask_for_instances, self._watch_the_module, self._watch_the_meter)
+            asyncio.create_task(self.instances.ask_in_time()),
+            asyncio.create_task(watch_the_meter(self.conversation)),
         ]
+        if self._link and self.network:
+            watches.append(
+                asyncio.create_task(watch_the_module(self._link, self.network, self.conversation, self._take))
+            )
         for watch in watches:
             watch.add_done_callback(self._end_watch)
         try:
@@ -536,59 +513,6 @@ class Session:
         if not watch.cancelled() and (err := watch.exception()):
             _LOGGER.error("The session is set up again, for it is not watched any more", exc_info=err)
             self._take(Trouble.MODULE_SILENT)
-
-    async def _ask_for_instances(self) -> None:
-        await asyncio.sleep(INSTANCE_LIST_WAIT_S)
-        if self.instances is None:
-            asked = Property(node_profile.INSTANCE_LIST_NOTIFICATION.epc)
-            try:
-                # Not every meter takes this question: that it does not answer tells nothing of the session.
-                answer = await self.conversation.request(
-                    Esv.INF_REQ, (asked,), to=NODE_PROFILE, repeats=0, counts=False
-                )
-                self._take_instances(answer)
-            except BrouteError as err:
-                _LOGGER.debug("The meter did not give its instance list: %s", err)
-
-    async def _watch_the_module(self) -> None:
-        """Notice that the module is gone, was reset, or is used by somebody else, though nobody sends anything."""
-        loop = asyncio.get_running_loop()
-        checked_at = loop.time()
-        while (link := self._link) and (network := self.network):
-            heard_at = max(checked_at, self.conversation.heard_at)
-            await asyncio.sleep(heard_at + MODULE_CHECK_S - loop.time())
-            if self.conversation.heard_at > heard_at:
-                continue
-            try:
-                is_as_it_was = await link.take_up(network)
-            except PortError:
-                self._take(LinkEvent.LOST)
-            except BrouteError:
-                self._take(Trouble.MODULE_SILENT)
-            else:
-                if not is_as_it_was:
-                    self._take(LinkEvent.RESET)
-            checked_at = loop.time()
-
-    async def _watch_the_meter(self) -> None:
-        """Ask the meter something small when it has been silent for long, and soon when that is in doubt."""
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        while True:
-            limit_s = DOUBT_S if self.conversation.unanswered else SILENCE_LIMIT_S
-            remaining_s = max(asked_at, self.conversation.heard_at) + limit_s - loop.time()
-            # The clock's resolution may leave a rest too small to pass.
-            if remaining_s > CLOCK_RESOLUTION_S:
-                await asyncio.sleep(min(remaining_s, DOUBT_S))
-                continue
-            try:
-                await self._ask_operation_status()
-            except BrouteError as err:
-                _LOGGER.debug("The meter does not say that it is there: %s", err)
-            asked_at = loop.time()
-
-    async def _ask_operation_status(self) -> None:
-        await self.conversation.request(Esv.GET, (Property(super_class.OPERATION_STATUS.epc),), repeats=0)
 
 
 def _failure_of(cause: Occurrence) -> BrouteError:
