@@ -17,7 +17,7 @@ from .clock import MeterClock
 from .credentials import Credentials
 from .description import MANDATORY, SCALE, Description
 from .echonet import smart_meter
-from .echonet.frame import Frame
+from .echonet.frame import SMART_METER, Frame
 from .echonet.smart_meter import Counters
 from .echonet.values import PropertyCodec
 from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError, PropertyRefusedError
@@ -34,6 +34,7 @@ from .recovery import Outage
 from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
+from .status import MeterStatus, StatusListener, StatusReader
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -93,6 +94,7 @@ class SmartMeter:
         )
         self._description = Description(self._properties, self._plausibility, constants)
         self._clock = MeterClock(self._properties)
+        self._status = StatusReader(self._properties)
         self._log = MeterLog(self._session.conversation, self._properties, self._clock, self._plausibility)
         self._half_hour_listeners: list[HalfHourListener] = []
         self._session.on_state(self._take_state)
@@ -129,7 +131,10 @@ class SmartMeter:
 
     async def close(self) -> None:
         """End the session with the meter and close the port, within seconds."""
-        await self._session.close()
+        try:
+            await self._session.close()
+        finally:
+            await self._status.close()
 
     @property
     def state(self) -> SessionState:
@@ -205,6 +210,11 @@ class SmartMeter:
         return self._session.conversation.heard_at
 
     @property
+    def status(self) -> MeterStatus | None:
+        """What the meter says of itself, read or announced; `None` before either."""
+        return self._status.last
+
+    @property
     def believed(self) -> BelievedCounters | None:
         """The counters that were believed last; `None` before the first."""
         believed = self._plausibility.believed
@@ -240,6 +250,13 @@ class SmartMeter:
         """
         self._half_hour_listeners.append(listener)
         return lambda: self._half_hour_listeners.remove(listener)
+
+    def on_status(self, listener: StatusListener) -> Callable[[], None]:
+        """Call `listener` with the new status when it has changed, read or announced; return what ends that.
+
+        What the meter announces is asked for before it is believed (see `StatusReader`).
+        """
+        return self._status.on_change(listener)
 
     # Reading.
 
@@ -343,6 +360,17 @@ class SmartMeter:
             BrouteError: the meter was not asked, or did not answer.
         """
         return await self._clock.read()
+
+    async def read_status(self) -> MeterStatus:
+        """Read in the background whether the meter is in operation, whether it has a fault, and where it is installed.
+
+        In one request. What differs from what was believed is asked for again before it is, and a fault or an end of
+        operation in the first answer as well.
+
+        Raises:
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        return await self._status.read()
 
     # The meter's own log: in the background, see `RequestQueue`.
 
@@ -453,6 +481,7 @@ class SmartMeter:
             _LOGGER.info("Another meter answers to this ID than before")
             self._plausibility.forget()
             self._clock.forget()
+            self._status.forget()
             self._log.forget()
         remembered, self._remembered = self._remembered, None
         if remembered and remembered.mac == network.mac:
@@ -468,7 +497,10 @@ class SmartMeter:
                 self._plausibility.believed[codec.epc] = Observation(counter, then_s, then_s)
 
     def _take_notification(self, frame: Frame) -> None:
+        if frame.seoj != SMART_METER:
+            return
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
+        self._status.take(answers)
         if answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) and (half_hour := self._believed_half_hour(answers)):
             for listener in tuple(self._half_hour_listeners):
                 listener(half_hour)
