@@ -205,6 +205,11 @@ class SmartMeter:
         return self._session.conversation.rssi_dbm
 
     @property
+    def lqi(self) -> int | None:
+        """The link quality indicator that belongs to `rssi_dbm`, 0 to 255; `None` where the module does not tell."""
+        return self._session.conversation.lqi
+
+    @property
     def heard_at_s(self) -> float | None:
         """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
         return self._session.conversation.heard_at
