@@ -6,7 +6,7 @@ Above: Home Assistant, or the command line. Below: the session.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from decimal import Decimal
 import logging
 import math
@@ -379,21 +379,23 @@ class SmartMeter:
 
     # The meter's own log: in the background, see `RequestQueue`.
 
-    async def history(self, days_back: int) -> list[CountersAt]:
-        """Read the 48 counters of one day of the meter's own log, 0 for today to 99; by the meter's date.
+    async def history(self, day: date) -> list[CountersAt]:
+        """Read the 48 counters of one day of the meter's own log, of today or up to 99 days before.
 
-        At 00:00, 00:30, ... 23:30. Near the meter's midnight this waits until its date has changed. A day in which a
-        counter cannot follow the one before it is read twice, and where both answers differ there is no counter.
+        At 00:00, 00:30, ... 23:30, JST; what is today the meter's clock says. Near its midnight this waits until its
+        date has changed. A day in which a counter cannot follow the one before it is read twice, and where both answers
+        differ there is no counter.
 
         Raises:
+            NoSuchDayError: by the meter's date the day is still to come, or too long ago.
             PropertyRefusedError: the meter refuses the day.
             PropertyError: it answers for another one, or what it answers cannot be read.
             BrouteError: the meter was not asked, or did not answer.
         """
         constants = self.constants or await self.describe()
-        day = await self._log.day(days_back, constants)
+        counters = await self._log.day(day, constants)
         self._check_meter(constants)
-        return day
+        return counters
 
     async def minutes(self, at: datetime, count: int) -> list[CountersAt]:
         """Read the counters of the 1 to 10 full minutes up to `at`, the oldest first, which newer meters keep.
