@@ -161,6 +161,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             token=self.token,
             title=entry.title,
             depth_days=entry.options.get(CONF_HISTORY_DAYS, DEFAULT_HISTORY_DAYS),
+            secure=lambda: ledger_store.async_secure(ledger),
             on_news=self._take_news_of_log,
         )
 

@@ -14,9 +14,10 @@ import voluptuous as vol
 from .aiobroute import BrouteError
 from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS
 from .coordinator import BrouteConfigEntry, reason_of
-from .history.keeper import ClockWrongError, LogKeeper
+from .history.clock import ClockWrongError
+from .history.keeper import LogKeeper
 from .history.planner import Gap
-from .history.series import LogError, RecorderError
+from .history.series import RecorderError
 
 IMPORT_HISTORY: Final = "import_history"
 GET_HISTORY: Final = "get_history"
@@ -56,7 +57,7 @@ async def _import_history(call: ServiceCall) -> ServiceResponse:
     log = _log_of(call)
     try:
         imported = await log.async_import(call.data[ATTR_DAYS])
-    except (BrouteError, LogError) as err:
+    except (BrouteError, ClockWrongError, RecorderError) as err:
         raise _failed(err) from err
     return {
         "days_read": [day.isoformat() for day in imported.days],
@@ -106,14 +107,12 @@ def _log_of(call: ServiceCall) -> LogKeeper:
     return entries[0].runtime_data.log
 
 
-def _failed(err: BrouteError | LogError) -> HomeAssistantError:
+def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistantError:
     match err:
         case ClockWrongError():
             key = "clock_not_right"
         case RecorderError():
             key = "recorder_not_there"
-        case LogError():
-            key = "date_has_changed"
         case _:
             key = reason_of(err)
     return HomeAssistantError(translation_domain=DOMAIN, translation_key=key)

@@ -21,7 +21,7 @@ from custom_components.broute.aiobroute import (
     PropertyRefusedError,
 )
 from custom_components.broute.const import LOGGER
-from custom_components.broute.history.importer import EXPORT, IMPORT
+from custom_components.broute.history.reader import EXPORT, IMPORT
 
 FOLDER = Path(custom_components.broute.__file__).parent
 LANGUAGES = ["en", "ja"]
