@@ -201,7 +201,9 @@ class LogKeeper:
             return
         await self._check(constants, NOTICE_LIMIT.total_seconds())
         half_hour = await self._meter.read_half_hour()
-        if half_hour and expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
+        if half_hour is None or self.ledger.past.is_doubtful(half_hour.at):
+            return
+        if expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
             self._take(half_hour)
 
     # The log.
