@@ -87,8 +87,7 @@ class LogReader:
             if failures < len(DOUBT_PAUSES_S):
                 self._failures[day] = failures + 1
                 return False
-        if not self._clock.is_right:
-            raise NotJoinedError("What came of the meter's log may be of another session, and of another meter")
+        self._check_session()
         self._failures.pop(day, None)
         self._add(half_hours)
         self._lack([at for at in _half_hours(midnight(day), HALF_HOURS_A_DAY) if at <= until])
@@ -138,7 +137,9 @@ class LogReader:
         first = await self._told_minutes([before - piece for piece in reversed(pieces)])
         if not last or not first:
             return
-        dark = list(_half_hours(after + HALF_HOUR, int((before - after) / HALF_HOUR) - 1))
+        dark = [
+            at for at in _half_hours(_half_hour_of(after), int((before - after) / HALF_HOUR) + 1) if after < at < before
+        ]
         if last[-1].import_kwh == first[0].import_kwh:
             self._add([CountersAt(at=at, import_kwh=first[0].import_kwh, export_kwh=None) for at in dark])
         if last[-1].export_kwh == first[0].export_kwh:
@@ -154,10 +155,17 @@ class LogReader:
     async def _minutes(self, until: datetime, count: int = MINUTES_AT_ONCE) -> list[CountersAt]:
         """Read the minutes up to an instant, the oldest first; none if the meter does not give them."""
         try:
-            return await self._meter.minutes(until, count)
+            minutes = await self._meter.minutes(until, count)
         except PropertyError as err:
             _LOGGER.debug("Minutes of the meter's log were not read: %s", err)
             return []
+        self._check_session()
+        return minutes
+
+    def _check_session(self) -> None:
+        """Raise if what was read may be of another session, and so of another meter, or of one that was set."""
+        if not self._clock.is_right:
+            raise NotJoinedError("The session with the meter has ended meanwhile")
 
     def _add(self, counters: Sequence[CountersAt]) -> None:
         for one in counters:
@@ -175,3 +183,7 @@ class LogReader:
 
 def _half_hours(start: datetime, number: int) -> Iterator[datetime]:
     return (start + HALF_HOUR * each for each in range(number))
+
+
+def _half_hour_of(at: datetime) -> datetime:
+    return at.replace(minute=at.minute // 30 * 30)

@@ -156,6 +156,15 @@ class Household:
         """Tell whether an hour was told not to be right by itself."""
         return any(gap.start <= hour < gap.end for gap in self.told[direction])
 
+    def _is_told_in_vain(self, direction: str, hour: datetime) -> bool:
+        """Tell whether an hour was told because the meter did not know it, and it has written both counters of it."""
+        reasons = {gap.reason for gap in self.told[direction] if gap.start <= hour < gap.end}
+        return reasons == {Reason.NOT_KEPT} and all(self._is_written(direction, at) for at in (hour, hour + HOUR))
+
+    def _is_written(self, direction: str, at: datetime) -> bool:
+        meter = next(era.meter for era in reversed(self._eras) if era.since <= at)
+        return getattr(meter.truth(at), f"fixed_{direction}_kwh") is not None
+
     def reasons(self, direction: str) -> list[Reason]:
         """Return why there are gaps, in the order of time; once for those with the same reason in a row."""
         gaps = sorted(self.told[direction], key=attrgetter("start"))
@@ -171,6 +180,8 @@ class Household:
         hour, end = min(shown), _hour_of(dt_util.utcnow())
         while hour < end:
             if self.is_told(direction, hour):
+                if self._is_told_in_vain(direction, hour):
+                    verdict.wrong.append(f"{direction} {hour}: it was told as a gap, and is in the meter's log")
                 verdict.told += 1
                 run.append(hour)
             else:

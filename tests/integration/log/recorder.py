@@ -59,6 +59,21 @@ def is_rows(task: RecorderTask) -> bool:
 
 
 @contextmanager
+def seen(is_meant: Callable[[RecorderTask], bool]) -> Generator[list[RecorderTask]]:
+    """Yield the list in which all that is meant of what is put into the recorder's queue will be."""
+    queue_task = Recorder.queue_task
+    tasks: list[RecorderTask] = []
+
+    def put(self: Recorder, task: Any) -> None:
+        queue_task(self, task)
+        if is_meant(task):
+            tasks.append(task)
+
+    with patch.object(Recorder, "queue_task", put):
+        yield tasks
+
+
+@contextmanager
 def held(since: Callable[[RecorderTask], bool] = lambda _: True) -> Generator[list[RecorderTask]]:
     """Let the recorder get to nothing that is put into its queue, from a task on, until it gets to all of it."""
     queue_task = Recorder.queue_task

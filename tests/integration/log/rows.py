@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.core import HomeAssistant
@@ -16,15 +16,19 @@ from simulator import SimulatedHome
 from ..world import TOKEN, has_value, until, value
 
 HOUR = timedelta(hours=1)
+type Period = Literal["hour", "day", "month"]
+
 LONG_AGO = datetime(2020, 1, 1, tzinfo=dt_util.UTC)
 
 
-async def changes(hass: HomeAssistant, direction: str, token: str = TOKEN) -> dict[datetime, Decimal]:
-    """Return the energy that Home Assistant shows for each hour of a series."""
+async def changes(
+    hass: HomeAssistant, direction: str, token: str = TOKEN, period: Period = "hour"
+) -> dict[datetime, Decimal]:
+    """Return the energy that Home Assistant shows for each hour of a series, or each day or month of its time zone."""
     statistic_id = f"broute:{token}_{direction}"
 
     def read() -> Any:
-        return statistics_during_period(hass, LONG_AGO, None, {statistic_id}, "hour", None, {"change", "state", "sum"})
+        return statistics_during_period(hass, LONG_AGO, None, {statistic_id}, period, None, {"change", "state", "sum"})
 
     found = await get_instance(hass).async_add_executor_job(read)
     return {

@@ -15,7 +15,7 @@ from simulator import JST, RELEASE_R, HouseLoad, MeterModel, Registers, Simulate
 
 from ..world import has_value, lines, until
 from .household import DIRECTIONS, Household
-from .recorder import held, is_rows, queue_done
+from .recorder import is_rows, queue_done, seen
 from .rows import HOUR, changes, complete_until, counter, missing, sleep_until, truth
 
 REPLACED = datetime(2026, 11, 21, 18, 42, 20, tzinfo=JST)
@@ -234,8 +234,7 @@ async def test_kill_after_the_first_rows_of_a_new_meter(
         await household.arrive()
     before = {direction: await changes(hass, direction) for direction in DIRECTIONS}
     # The very moment, and not some seconds later.
-    rows: list[object] = []
-    with held(lambda task: bool(is_rows(task) and rows.append(task))):
+    with seen(is_rows) as rows:
         await until(lambda: rows, 3600)
         await queue_done(hass)
         await household.be_killed()

@@ -3,7 +3,9 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from homeassistant.components.recorder.tasks import ImportStatisticsTask
 from homeassistant.core import HomeAssistant
@@ -20,7 +22,7 @@ from simulator.happenings import Happenings
 from ..world import TOKEN, Ports, until
 from .household import DIRECTIONS, Household
 from .recorder import held, lost
-from .rows import HOUR, changes
+from .rows import HOUR, Period, changes
 
 START = datetime(2026, 10, 26, 5, 24, tzinfo=JST)
 """A day after the end of summer time in Europe."""
@@ -250,9 +252,26 @@ async def test_sums_are_the_same_in_all_time_zones(
     await hass.config.async_set_time_zone(time_zone)
     week = Week(hass, home, household)
     await week.first_set_up()
-    await week.away(timedelta(hours=40))
+    await week.away(timedelta(days=7))
     end = home.clock.now().astimezone(UTC).replace(minute=0, second=0, microsecond=0)
     hours = [OLDEST.astimezone(UTC) + HOUR * number for number in range(int((end - OLDEST) / HOUR))]
     for direction in DIRECTIONS:
         expected = {hour: household.energy_kwh(direction, hour, hour + HOUR) for hour in hours}
         assert await changes(hass, direction) == expected
+        # The bars of a day and a month begin where they do in this zone: an hour is part of those in which it begins.
+        beginnings: dict[Period, Callable[[datetime], datetime]] = {"day": day_of, "month": month_of}
+        for period, beginning in beginnings.items():
+            bars: dict[datetime, Decimal] = {}
+            for hour in hours:
+                start = beginning(hour.astimezone(ZoneInfo(time_zone)))
+                bars[start] = bars.get(start, Decimal(0)) + (household.energy_kwh(direction, hour, hour + HOUR) or 0)
+            assert len(bars) > 1
+            assert await changes(hass, direction, period=period) == bars
+
+
+def day_of(at: datetime) -> datetime:
+    return at.replace(hour=0, minute=0)
+
+
+def month_of(at: datetime) -> datetime:
+    return at.replace(day=1, hour=0, minute=0)
