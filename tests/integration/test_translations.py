@@ -28,7 +28,7 @@ LANGUAGES = ["en", "ja"]
 
 REASONS = {reason for _, reason in coordinator._REASONS}
 ACTION_ERRORS = {
-    *("clock_not_right", "date_has_changed", "recorder_not_there"),
+    *("clock_not_right", "recorder_not_there"),
     *("no_such_meter", "no_such_time", "which_meter"),
 }
 FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}

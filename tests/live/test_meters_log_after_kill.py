@@ -15,6 +15,7 @@ from development.home_assistant import HomeAssistant
 from development.meter_in_home_assistant import (
     DIRECTIONS,
     JST,
+    MIDNIGHT_S,
     PERIODS,
     Bars,
     add_meter,
@@ -32,8 +33,8 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 SPEED = "20"
 DAYS = 2
 """Just after the meter's midnight today has no hour yet: there must be two days that have, for one to be left to do."""
-FIRST_DAY_TIMEOUT_S = 150.0
-REST_TIMEOUT_S = 180.0
+FIRST_DAY_TIMEOUT_S = 150.0 + MIDNIGHT_S
+REST_TIMEOUT_S = 180.0 + MIDNIGHT_S
 POLL_S = 0.1
 """How often a series is asked for that is still to begin: Home Assistant has no event for that."""
 

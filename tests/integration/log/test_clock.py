@@ -202,6 +202,28 @@ async def test_half_hour_that_comes_at_another_time_has_the_clock_looked_at(
     await assert_untold_hours_are_exact(hass, home, entry)
 
 
+async def test_clock_that_comes_into_doubt_ends_the_import_that_is_under_way(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 600, CONF_HISTORY_DAYS: 44})
+    await hass.config_entries.async_setup(entry.entry_id)
+    log = entry.runtime_data.log
+    await until(lambda: log.progress.days_read > 5)
+    # The notice of the next full hour comes soon.
+    now = home.clock.now()
+    home.meter.clock_offset = now.replace(minute=59, second=0, microsecond=0) - now
+    await until(lambda: not log.clock.is_right)
+    assert 5 < log.progress.days_read < 40
+    read = log.progress.days_read
+    await asyncio.sleep(1800)
+    assert log.progress.days_read == read
+    home.meter.clock_offset = timedelta(0)
+    await asyncio.sleep(3 * 3600)
+    # What was right at first was right until then.
+    await assert_untold_hours_are_exact(hass, home, entry)
+    assert log.progress.days_read > 44
+
+
 async def assert_untold_hours_are_exact(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
     for direction in ("import", "export"):
         gaps = entry.runtime_data.log.progress.gaps[direction]

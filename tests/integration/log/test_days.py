@@ -12,14 +12,13 @@ from custom_components.broute.const import DOMAIN
 from custom_components.broute.history.planner import Reason
 from simulator import JST, SimulatedHome
 
+from ..world import until
 from .household import Household
 from .rows import HOUR, assert_exact, changes, missing, sleep_until, truth
 
 BACK = datetime(2026, 11, 24, 9, 10, tzinfo=JST)
 """After three days without Home Assistant."""
 DAY = timedelta(days=1)
-HOURS_OF_A_DAY = 25
-"""The counter at its midnight is one of the day, too."""
 LOST = (datetime(2026, 11, 21, 23, 0, tzinfo=JST), datetime(2026, 11, 23, 0, 0, tzinfo=JST))
 """The hours with an end on the day that lies two days back then."""
 E5 = 0xE5
@@ -137,10 +136,8 @@ async def test_day_that_cannot_be_understood_holds_up_the_others_for_minutes_onl
     home.meter.object.read = answer  # type: ignore[method-assign]
     await household.arrive()
     assert await household.stay_until_complete() < timedelta(minutes=20)
-    verdict = await household.verdict("import")
-    assert verdict.wrong == []
-    assert household.reasons("import") == [Reason.NOT_KEPT]
-    assert verdict.told == HOURS_OF_A_DAY
+    (gap,) = household.log.progress.gaps["import"]
+    assert (gap.start, gap.end, gap.reason) == (*LOST, Reason.NOT_KEPT)
 
 
 @pytest.mark.parametrize("kept", [0, 5, 30])
@@ -162,3 +159,19 @@ async def test_meter_that_refuses_the_days_that_it_does_not_keep(
     await household.arrive()
     await household.stay(HOUR * 3)
     assert not [day for day in chosen if day > kept]
+
+
+async def test_session_that_is_lost_while_a_refused_day_waits(
+    hass: HomeAssistant, home: SimulatedHome, household: Household
+) -> None:
+    """It may be another meter then, or one that was set: that is looked at before anything else is read."""
+    await be_away(home, household)
+    chosen = refuse(home, once(1))
+    await household.arrive()
+    await until(lambda: len(chosen) == 4)
+    home.meter.paa.end_session()
+    clock = household.log.clock
+    await until(lambda: not clock.is_right)
+    await household.stay_until_complete()
+    await assert_exact(hass, home)
+    assert not any(household.log.progress.gaps.values())

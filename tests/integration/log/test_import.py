@@ -13,7 +13,17 @@ import pytest
 from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from custom_components.broute.history.planner import Reason
-from simulator import JST, NORMAL_ONLY, OKINAWA, RELEASE_F, RELEASE_R, MeterModel, SimulatedHome
+from simulator import (
+    JST,
+    NORMAL_ONLY,
+    OKINAWA,
+    RELEASE_F,
+    RELEASE_R,
+    HouseLoad,
+    MeterModel,
+    Registers,
+    SimulatedHome,
+)
 
 from ..world import Ports, until
 from .household import DIRECTIONS, Household
@@ -148,6 +158,28 @@ async def test_days_are_wanted_from_the_last_row_on_however_few_were_wanted_at_f
     await household.stay_until_complete()
     await assert_exact(hass, home)
     assert not any(household.log.progress.gaps.values())
+
+
+async def test_rows_of_before_a_time_that_is_lost_are_not_taken_for_missing(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, wall_clock: Callable[..., None]
+) -> None:
+    """No row begins on the oldest day that is wanted, but older ones do."""
+    home = ports.plug_in(registers=Registers(load=HouseLoad(0), history_days=2))
+    wall_clock(home)
+    set_options(hass, entry, **{CONF_HISTORY_DAYS: 4})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: entry.runtime_data.log.progress.complete_until and days_asked(home) > 2)
+    await hass.config_entries.async_unload(entry.entry_id)
+    await sleep_until(home, TODAY + 8 * DAY)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await sleep_until(home, TODAY + 8 * DAY + timedelta(hours=2, minutes=10))
+    asked = days_asked(home)
+    before = await changes(hass, "import")
+    await sleep_until(home, TODAY + 8 * DAY + timedelta(hours=5, minutes=10))
+    assert days_asked(home) == asked
+    after = await changes(hass, "import")
+    assert len(after) == len(before) + 3
+    assert before.items() <= after.items()
 
 
 async def test_only_one_import_is_under_way(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:

@@ -104,3 +104,15 @@ async def test_counter_that_has_gone_on_is_not_known(
     assert minutes_asked(home) in asked
     # Exports stood still: of them all hours are known where minutes are.
     assert len(missing(await changes(hass, "export"))) == (0 if model is RELEASE_R else 2)
+
+
+async def test_minutes_that_are_refused_leave_a_gap(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, wall_clock: Callable[..., None]
+) -> None:
+    home = ports.plug_in(model=RELEASE_R, load=ConstantLoad(120))
+    wall_clock(home)
+    write = home.meter.object.write
+    home.meter.object.write = lambda epc, edt: epc != EF and write(epc, edt)  # type: ignore[method-assign]
+    await live_through(hass, home, entry, CUT + timedelta(seconds=20), timedelta(minutes=75))
+    (gap,) = entry.runtime_data.log.progress.gaps["import"]
+    assert (gap.start, gap.end, gap.reason) == (CUT.replace(minute=0), CUT.replace(hour=23, minute=0), Reason.NOT_KEPT)
