@@ -28,7 +28,7 @@ from simulator import (
 from simulator.home import START
 from tests.captures import FOLDER
 
-from .stage import Spoiler, days_ago, digit, joined, requests, spoil, unchanged
+from .stage import Spoiler, days_ago, digit, joined, requests, spoil
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -442,8 +442,6 @@ async def test_a_meter_without_minutes_is_not_asked_for_them() -> None:
         await described(meter, home)
         with pytest.raises(PropertyRefusedError, match="EE"):
             await meter.minutes(START, 5)
-        with pytest.raises(PropertyRefusedError, match="D0"):
-            await meter.read_minute()
         assert not requests(home)
 
 
@@ -454,24 +452,3 @@ async def test_more_minutes_than_a_meter_gives_are_not_asked_for(count: int) -> 
         with pytest.raises(ValueError, match="1 to 10"):
             await meter.minutes(START, count)
         assert not requests(home)
-
-
-async def test_the_last_minute_is_the_truth_and_held_against_the_readings() -> None:
-    async with joined(model=RELEASE_R, load=ConstantLoad(900)) as (meter, home):
-        await meter.describe()
-        assert await meter.read_minute() is None
-        await described(meter, home)
-        spoilers = spoil(home)
-        minute = await meter.read_minute()
-        assert minute is not None
-        assert minute.at == home.clock.now().replace(second=0, microsecond=0)
-        assert_true([minute], home)
-        for change in (digit(14, 1), digit(7, 1), digit(13, 3), lambda _: b"\xff" * 7 + NO_COUNT * 2):
-            spoilers[0xD0].append(change)
-            assert await meter.read_minute() is None
-        spoilers[0xD0].append(digit(23, 1))
-        minute = await meter.read_minute()
-        assert minute is not None
-        assert (minute.import_kwh, minute.export_kwh) == (home.truth(minute.at).import_kwh, None)
-        spoilers[0xD0].append(unchanged)
-        assert await meter.read_minute() is not None
