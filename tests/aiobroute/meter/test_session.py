@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+import random
+from typing import override
 
 import pytest
 
@@ -341,6 +343,32 @@ async def test_a_surprise_below_does_not_end_the_session_for_ever(caplog: pytest
         meter._session._opener = opener
         await asyncio.sleep(120)
         assert meter.state == "joined"
+
+
+class OnceTooLate(random.Random):
+    """Fails at the first pause."""
+
+    has_failed = False
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        if not self.has_failed:
+            self.has_failed = True
+            raise TimeoutError
+        return super().uniform(a, b)
+
+
+async def test_a_surprise_is_told_and_paused_after_whatever_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """Also one that looks as the end of a time that somebody has set."""
+    with SimulatedHome() as home:
+        home.faults.scan_misses = 3
+        meter = SmartMeter("memory://", CREDENTIALS, opener=home.open_port, randomness=OnceTooLate(1))
+        async with meter:
+            await asyncio.sleep(SCANS_S + 5)
+            assert "after a surprise" in caplog.text
+            assert meter.state == "waiting"
+            await asyncio.sleep(60)
+            assert meter.state == "joined"
 
 
 @pytest.mark.parametrize("turns", range(1, 12))
