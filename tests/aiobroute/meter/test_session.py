@@ -328,6 +328,16 @@ async def test_close_ends_the_session_with_the_meter() -> None:
         assert home.meter.paa.session is None
 
 
+async def test_close_after_a_loss_has_nothing_to_end() -> None:
+    async with joined() as (meter, home):
+        home.meter.paa.end_session()
+        await asyncio.sleep(1)
+        closed_at = now()
+        await meter.close()
+        assert now() - closed_at < 0.5
+        assert "SKTERM" not in home.module.commands
+
+
 async def test_a_surprise_below_does_not_end_the_session_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     async with joined() as (meter, home):
 
@@ -367,6 +377,8 @@ async def test_a_surprise_is_told_and_paused_after_whatever_it_is(caplog: pytest
             await asyncio.sleep(SCANS_S + 5)
             assert "after a surprise" in caplog.text
             assert meter.state == "waiting"
+            # Nor does it hold up who wants something else.
+            assert len(await meter.survey(3)) == 1
             await asyncio.sleep(60)
             assert meter.state == "joined"
 
