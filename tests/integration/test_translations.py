@@ -18,6 +18,7 @@ from custom_components.broute.aiobroute import (
     MalformedIdError,
     MalformedMemoryError,
     MalformedPasswordError,
+    NoSuchDayError,
     PropertyRefusedError,
 )
 from custom_components.broute.const import LOGGER
@@ -101,6 +102,7 @@ def test_every_failure_that_can_be_told_has_its_own_words() -> None:
         MalformedPasswordError,
         MalformedMemoryError,
         # Where the log ends.
+        NoSuchDayError,
         PropertyRefusedError,
     }
     offered = {

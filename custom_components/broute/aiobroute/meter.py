@@ -5,7 +5,9 @@ Above: Home Assistant, or the command line. Below: the session.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 import logging
@@ -18,9 +20,9 @@ from .credentials import Credentials
 from .description import MANDATORY, SCALE, Description
 from .echonet import smart_meter
 from .echonet.frame import SMART_METER, Frame
-from .echonet.smart_meter import Counters
 from .echonet.values import PropertyCodec
-from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError, PropertyRefusedError
+from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError
+from .half_hours import HalfHourListener, HalfHours
 from .journal import JournalEntry
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
@@ -28,6 +30,7 @@ from .log import MeterLog
 from .memory import Memory
 from .plausibility import Doubt, Measured, Observation, Plausibility
 from .properties import Answers, PropertyReader
+from .raw_properties import RawProperty, read_raw
 from .reactions import SessionState
 from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .recovery import Outage
@@ -35,18 +38,12 @@ from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
 from .status import MeterStatus, StatusListener, StatusReader
+from .survey import Heard
 
 _LOGGER = logging.getLogger(__name__)
 
-HALF_HOUR_AGE_S = 2400.0
-"""A notice of a half hour comes within 5 minutes (AIF 3.2.1), and is of the last half hour at the latest."""
-MINUTE_AGE_S = 120.0
-"""The counters of the last full minute are no older."""
-
 _INSTANT = (smart_meter.POWER, smart_meter.CURRENTS)
 _COUNTERS = (smart_meter.NORMAL_ENERGY, smart_meter.REVERSE_ENERGY)
-
-type HalfHourListener = Callable[[CountersAt], None]
 
 
 class SmartMeter:
@@ -96,7 +93,7 @@ class SmartMeter:
         self._clock = MeterClock(self._properties)
         self._status = StatusReader(self._properties)
         self._log = MeterLog(self._session.conversation, self._properties, self._clock, self._plausibility)
-        self._half_hour_listeners: list[HalfHourListener] = []
+        self._half_hours = HalfHours(self._properties, self._description, self._clock, self._plausibility)
         self._session.on_state(self._take_state)
         self._session.conversation.on_notification(self._take_notification)
 
@@ -134,6 +131,7 @@ class SmartMeter:
         try:
             await self._session.close()
         finally:
+            self._half_hours.close()
             await self._status.close()
 
     @property
@@ -251,10 +249,11 @@ class SmartMeter:
     def on_half_hour(self, listener: HalfHourListener) -> Callable[[], None]:
         """Call `listener` with the counters that the meter sends after each :00 and :30; return what ends that.
 
-        Only with those that go with the counters that were read (see `plausibility`), so with none before a reading.
+        Once for each half hour, when both directions are there: a meter may send each in a frame of its own.
+        Only with those that go with the counters that were read (see `plausibility`), so with none before a reading;
+        and with none before the scale is verified in a session (see `read`).
         """
-        self._half_hour_listeners.append(listener)
-        return lambda: self._half_hour_listeners.remove(listener)
+        return self._half_hours.on_notice(listener)
 
     def on_status(self, listener: StatusListener) -> Callable[[], None]:
         """Call `listener` with the new status when it has changed, read or announced; return what ends that.
@@ -262,6 +261,21 @@ class SmartMeter:
         What the meter announces is asked for before it is believed (see `StatusReader`).
         """
         return self._status.on_change(listener)
+
+    async def survey(self, duration: int) -> list[Heard]:
+        """End the session, scan once, and return all networks that were heard, the strongest first.
+
+        To find the best place for the module. The session is set up again in the background, at once; until then
+        nothing can be read. `duration`: 3 to 7; the scan takes 3, 5, 9, 18 or 36 s, and the whole up to a minute more
+        when the module is in the midst of joining.
+
+        Raises:
+            ValueError: another duration.
+            SurveyUnderWayError: there is a survey already.
+            ClosedError: this is not open, or was closed meanwhile.
+            BrouteError: the scan could not be made.
+        """
+        return await self._session.survey(duration)
 
     # Reading.
 
@@ -271,7 +285,8 @@ class SmartMeter:
         What cannot be read does not take the rest down: see `Reading.errors`. There is no energy before its unit,
         its digits and its coefficient, or the proof that the meter has none, are known; the first reading asks for
         them too. What is not believed at once (see `plausibility`) is asked for a second time; so are the scale and the
-        counters in the first reading, unless an earlier run has left them.
+        counters in the first reading, unless an earlier run has left them. In a new session the scale is verified by
+        `describe()`, or by the second reading, and before that by whatever makes a counter doubtful.
 
         Raises:
             BrouteError: the meter was not asked, or did not answer.
@@ -286,17 +301,29 @@ class SmartMeter:
         epcs = [smart_meter.POWER.epc, smart_meter.CURRENTS.epc, smart_meter.NORMAL_ENERGY.epc]
         if self.constants and self.constants.measures_export:
             epcs.append(smart_meter.REVERSE_ENERGY.epc)
-        if self._description.scale is None:
+        known = scale = self._description.scale
+        asks_for_scale = self._description.asks_for_scale()
+        if asks_for_scale:
             epcs += SCALE
         asked_s = self._now_s
         answers = await self._properties.get(epcs)
         answered_s = self._now_s
-        # May find the scale by describing the meter.
-        scale = self._description.scale or await self._description.learn_scale(answers)
+        if asks_for_scale:
+            # May find the scale by describing the meter.
+            scale = await self._description.learn_scale(answers)
         measured = self._measured(answers, epcs, scale, asked_s, answered_s)
         doubts = self._plausibility.judge(measured, scale)
-        if doubts or (scale and self._description.scale is None):
-            measured = await self._ask_again(measured, doubts, scale, answers)
+        # A counter that cannot be may only be worth something else than it was.
+        doubts_scale = (
+            bool(scale)
+            and not self._description.scale_is_certain
+            and (asks_for_scale or any(codec.epc in doubts for codec in _COUNTERS))
+        )
+        if doubts or doubts_scale:
+            measured = await self._ask_again(measured, doubts, answers, doubts_scale=doubts_scale)
+        if known and self._description.scale != known:
+            # Whatever was believed of this answer, it was by what the counters are worth no more.
+            return await self._read()
         return Reading(
             power_w=measured.power_w,
             current_r_a=measured.currents.r_a if measured.currents else None,
@@ -313,7 +340,7 @@ class SmartMeter:
     async def describe(self) -> Constants:
         """Read what does not change in a meter, and keep it in `constants`.
 
-        Remembered constants are verified by this: what the meter says now, twice, replaces them.
+        What was known before is verified by this, once a session: what the meter says now, twice, replaces it.
 
         Raises:
             PropertyError: the meter does not give what every meter must give.
@@ -323,8 +350,7 @@ class SmartMeter:
 
     def half_hour(self, answers: Answers) -> CountersAt | None:
         """Make one value of EA and EB; `None` before the meter has one, or while it cannot be converted."""
-        at, counters = _half_hour_of(answers)
-        return self._in_kwh(at, counters) if at else None
+        return self._half_hours.value_of(answers)
 
     async def read_half_hour(self) -> CountersAt | None:
         """Ask in the background for the last half hour, which the meter sends by itself as well (see `on_half_hour`).
@@ -334,28 +360,7 @@ class SmartMeter:
         Raises:
             BrouteError: the meter was not asked, or did not answer.
         """
-        epcs = [smart_meter.NORMAL_FIXED_TIME.epc]
-        if self.constants and smart_meter.REVERSE_FIXED_TIME.epc in self.constants.get_map:
-            epcs.append(smart_meter.REVERSE_FIXED_TIME.epc)
-        return self._believed_half_hour(await self._properties.get(epcs, background=True))
-
-    async def read_minute(self) -> CountersAt | None:
-        """Ask for the counters of the last full minute, which meters of the second generation have.
-
-        `None`: the meter has none now, or they cannot be read, or do not go with the counters that were read.
-
-        Raises:
-            PropertyRefusedError: this meter has none at all.
-            BrouteError: the meter was not asked, or did not answer.
-        """
-        constants = self.constants or await self.describe()
-        codec = smart_meter.ONE_MINUTE_ENERGY
-        if codec.epc not in constants.get_map:
-            raise PropertyRefusedError(f"{codec}: this meter has no counters of each minute")
-        minute = (await self._properties.get([codec.epc])).value(codec)
-        if minute is None or minute.at is None or minute.at.second:
-            return None
-        return self._believed_counters(minute.at, minute.counters, MINUTE_AGE_S)
+        return await self._half_hours.read()
 
     async def read_clock(self) -> ClockReading:
         """Read the meter's date and time in the background, so often that no digit can be wrong; mostly that is once.
@@ -377,6 +382,17 @@ class SmartMeter:
         """
         return await self._status.read()
 
+    async def read_properties(self, epcs: Iterable[int]) -> list[RawProperty]:
+        """Read up to 32 properties in the background as they are, and decode those that are known; for support.
+
+        A history is that of the day or the times that were chosen last.
+
+        Raises:
+            ValueError: a code below 80 or above FF; none, or too many.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        return await read_raw(self._properties, epcs)
+
     # The meter's own log: in the background, see `RequestQueue`.
 
     async def history(self, day: date) -> list[CountersAt]:
@@ -392,7 +408,7 @@ class SmartMeter:
             PropertyError: it answers for another one, or what it answers cannot be read.
             BrouteError: the meter was not asked, or did not answer.
         """
-        constants = self.constants or await self.describe()
+        constants = await self._verified_constants()
         counters = await self._log.day(day, constants)
         self._check_meter(constants)
         return counters
@@ -407,10 +423,17 @@ class SmartMeter:
             PropertyError: it answers for others, or what it answers cannot be read.
             BrouteError: the meter was not asked, or did not answer.
         """
-        constants = self.constants or await self.describe()
+        constants = await self._verified_constants()
         minutes = await self._log.minutes(at, count, constants)
         self._check_meter(constants)
         return minutes
+
+    async def _verified_constants(self) -> Constants:
+        """Return the constants, with a scale that was told in this session: a log of days is converted by it."""
+        constants = self.constants or await self.describe()
+        await self._description.verify_scale()
+        self._check_meter(constants)
+        return constants
 
     def _check_meter(self, asked: Constants) -> None:
         """Raise unless the meter that was asked is still there, and counts as it did."""
@@ -446,15 +469,13 @@ class SmartMeter:
         )
 
     async def _ask_again(
-        self, first: Measured, doubts: Mapping[int, Doubt], scale: Scale | None, answers: Answers
+        self, first: Measured, doubts: Mapping[int, Doubt], answers: Answers, *, doubts_scale: bool
     ) -> Measured:
-        """Ask again for what is in doubt, and for a scale that was seen once; return what may be believed.
+        """Ask again for what is in doubt; return what may be believed.
 
-        The errors of `answers` say what is not.
+        The errors of `answers` say what is not. While the scale is in doubt, that is all counters.
         """
-        epcs = list(doubts)
-        if self._description.scale is None:
-            epcs += SCALE
+        epcs = [*doubts, *(SCALE if doubts_scale else ())]
         asked_s = self._now_s
         again = Answers({})
         second = None
@@ -464,9 +485,17 @@ class SmartMeter:
         except BrouteError as err:
             _LOGGER.debug("What is in doubt could not be asked for again: %s", err)
         else:
-            self._description.confirm_scale(scale, again)
-            second = self._measured(again, epcs, self._description.scale, asked_s, self._now_s)
-        settled, not_confirmed = self._plausibility.settle(first, second, doubts, self._description.scale)
+            answered_s = self._now_s
+            if doubts_scale:
+                with suppress(BrouteError):
+                    await self._description.verify_scale(again)
+            second = self._measured(again, epcs, self._description.scale, asked_s, answered_s)
+        is_open = doubts_scale and not self._description.scale_is_certain
+        scale = None if is_open else self._description.scale
+        settled, not_confirmed = self._plausibility.settle(first, second, doubts, scale)
+        if is_open:
+            not_confirmed |= settled.counters.keys()
+            settled = replace(settled, counters={})
         answers.errors |= {epc: err for epc, err in again.errors.items() if epc in doubts}
         for epc in not_confirmed:
             answers.errors.setdefault(epc, ImplausibleValueError(f"EPC {epc:02X}: its value could not be confirmed"))
@@ -508,57 +537,4 @@ class SmartMeter:
             return
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
         self._status.take(answers)
-        if answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) and (half_hour := self._believed_half_hour(answers)):
-            for listener in tuple(self._half_hour_listeners):
-                listener(half_hour)
-
-    # Counters that come with a time of their own.
-
-    def _believed_half_hour(self, answers: Answers) -> CountersAt | None:
-        at, counters = _half_hour_of(answers)
-        if at is None or at.minute not in (0, 30) or at.second:
-            return None
-        return self._believed_counters(at, counters, HALF_HOUR_AGE_S)
-
-    def _believed_counters(self, at: datetime, counters: Counters, age_s: float) -> CountersAt | None:
-        """Return counters that are no older than so many seconds, as far as they go with the last ones that were read.
-
-        And their time with the meter's clock, if that was read within the last hour.
-        """
-        clock, now_s = self._clock.fresh, self._now_s
-        is_in_time = clock is None or (clock.earliest(now_s - age_s) <= at <= clock.latest(now_s))
-        if not is_in_time or not self._goes_with_readings(smart_meter.NORMAL_ENERGY, counters.normal, age_s):
-            _LOGGER.debug("Dropped counters that go with nothing that is known")
-            return None
-        if not self._goes_with_readings(smart_meter.REVERSE_ENERGY, counters.reverse, age_s):
-            counters = Counters(counters.normal, None)
-        return self._in_kwh(at, counters)
-
-    def _goes_with_readings(self, codec: PropertyCodec[int | None], counter: int | None, age_s: float) -> bool:
-        if self._description.scale is None or counter is None:
-            return False
-        seen = Observation(counter, self._now_s - age_s, self._now_s)
-        return self._plausibility.fits(codec.epc, seen, self._description.scale)
-
-    def _in_kwh(self, at: datetime, counters: Counters) -> CountersAt | None:
-        if self._description.scale is None:
-            return None
-        try:
-            return CountersAt(
-                at=at,
-                import_kwh=self._description.scale.energy_kwh(counters.normal),
-                export_kwh=self._description.scale.energy_kwh(counters.reverse),
-            )
-        except PropertyError as err:
-            _LOGGER.debug("Dropped counters: %s", err)
-            return None
-
-
-def _half_hour_of(answers: Answers) -> tuple[datetime | None, Counters]:
-    """Return EA and EB with their time, if it is one time."""
-    normal = answers.value(smart_meter.NORMAL_FIXED_TIME)
-    reverse = answers.value(smart_meter.REVERSE_FIXED_TIME)
-    same_time = normal is not None and reverse is not None and reverse.at == normal.at
-    return (normal.at if normal else None), Counters(
-        normal.counter if normal else None, reverse.counter if reverse and same_time else None
-    )
+        self._half_hours.take(answers)

@@ -22,7 +22,8 @@ covers it. So what an answer says is also held against what a low-voltage supply
 What is in doubt is no value yet. It is asked for again, alone, and the second answer decides. If it fits, the first one
 was spoilt and is dropped. If it is in doubt for the same reason and goes on from the first, it is what the meter says:
 the same wrong value does not come twice by chance. So a confirmed fall is a new counter (a meter that was reset), with
-no third answer. If the two answers agree neither with each other nor with what is known, neither is a value.
+no third answer. If the two answers agree neither with each other nor with what is known, neither is a value. What a
+counter is worth may have changed as well: see `description`.
 
 Some supplies are otherwise by nature: three-phase at 200 V has more power than 115 V x the currents, and there may be
 meters whose currents have no sign. A check of power and currents that was answered the same twice `BY_NATURE` times is

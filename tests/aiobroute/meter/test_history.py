@@ -6,9 +6,9 @@ from datetime import datetime, timedelta
 import pytest
 
 from custom_components.broute.aiobroute import NoSuchDayError, PropertyError
-from simulator import JST, NORMAL_ONLY, ConstantLoad, Registers
+from simulator import JST, NORMAL_ONLY, ConstantLoad, HouseLoad, Registers
 
-from .stage import days_ago, joined, requests
+from .stage import days_ago, joined, requests, spoil
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -102,18 +102,26 @@ async def test_the_clock_is_read_once_an_hour_and_twice_at_first() -> None:
 
 
 async def test_a_day_that_was_read_across_midnight_is_read_again() -> None:
-    start = datetime(2026, 11, 21, 23, 54, 10, tzinfo=JST)
-    async with joined(start=start, registers=Registers(load=ConstantLoad(1000))) as (meter, home):
+    start = datetime(2026, 11, 21, 23, 50, tzinfo=JST)
+    async with joined(start=start, load=HouseLoad(2, solar_peak_w=9000)) as (meter, home):
         await meter.describe()
-        # The clock in time, and then, with polls in between, the log over midnight.
-        home.meter.answer_s = (14.5, 15.0)
+        await meter.read_clock()
+
+        async def poll() -> None:
+            while True:
+                await meter.read()
+
+        polls = asyncio.create_task(poll())
+        await asyncio.sleep((start.replace(minute=53, second=30) - home.clock.now()).total_seconds())
+        home.meter.answers.clear()
+        # It cannot be read, so the day is read once more, and between polls that takes until the next day.
+        spoil(home)[0xE4].append(lambda edt: edt[:-4])
         asked = days_ago(home, 1)
-        log = asyncio.create_task(meter.history(asked))
-        await asyncio.sleep(12)
-        await asyncio.gather(*(meter.read() for _ in range(24)))
-        day = await log
-        assert not home.faults.late_answers
-        assert requests(home).count((0xE5,)) == 2
-        assert day[0].at.date() == asked == days_ago(home, 2)
+        day = await meter.history(asked)
+        polls.cancel()
+        days = [answer.at.day for answer in home.meter.answers if 0xE4 in answer.epcs]
+        assert days == [21, 22, 22]
+        assert day[0].at.date() == asked
         for half_hour in day:
             assert half_hour.import_kwh == home.truth(half_hour.at).import_kwh
+            assert half_hour.export_kwh == home.truth(half_hour.at).export_kwh
