@@ -18,8 +18,8 @@ LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FLOW_TIMEOUT_S = 120.0
 """Scanning and joining take a real module half a minute."""
 MIDNIGHT_S = 420.0
-"""So long whatever reads the log may wait for the meter's midnight, in real time: from 23:55 in Japan (14:55 UTC) on, until
-the meter's clock, which shows whole minutes, is certainly past it."""
+"""So long whatever reads the log may wait for the meter's midnight, in real time: from 23:55 in Japan (14:55 UTC) on,
+until the meter's clock, which shows whole minutes, is certainly past it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,45 +183,26 @@ async def test_meter_whose_clock_was_set_while_home_assistant_was_away_is_not_be
     await assert_untold_hours_are_exact(hass, home, entry)
 
 
-@pytest.mark.parametrize("off_min", [-20, -12, 25])
-async def test_half_hour_that_comes_at_another_time_has_the_clock_looked_at(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, off_min: int
+async def test_half_hour_that_comes_at_another_time_is_not_used_before_the_clock_was_looked_at(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     clock = entry.runtime_data.log.clock
-    await sleep_until(home, datetime(2026, 11, 21, 20, 10, tzinfo=JST))
-    looked_at = clock.offset
-    await until(lambda: clock.offset is not looked_at, 4000)
-    # It is looked at an hour later by itself.
-    home.meter.clock_offset = timedelta(minutes=off_min)
-    await asyncio.sleep(50 * 60)
+    await sleep_until(home, datetime(2026, 11, 21, 19, 50, tzinfo=JST))
+    # It is looked at once an hour, when there is something to do.
+    await clock.async_check(0)
+    await sleep_until(home, datetime(2026, 11, 21, 20, 51, tzinfo=JST))
+    assert clock.is_right
+    home.meter.clock_offset = timedelta(minutes=8)
+    await sleep_until(home, datetime(2026, 11, 21, 20, 54, tzinfo=JST))
+    told = entry.runtime_data.log.half_hour
+    assert told
+    assert told.at == datetime(2026, 11, 21, 21, 0, tzinfo=JST)
     assert not clock.is_right
-    await asyncio.sleep(3600)
+    await sleep_until(home, datetime(2026, 11, 21, 22, 40, tzinfo=JST))
     home.meter.clock_offset = timedelta(0)
-    await asyncio.sleep(4 * 3600)
+    await sleep_until(home, datetime(2026, 11, 22, 2, 10, tzinfo=JST))
     await assert_untold_hours_are_exact(hass, home, entry)
-
-
-async def test_clock_that_comes_into_doubt_ends_the_import_that_is_under_way(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
-) -> None:
-    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 600, CONF_HISTORY_DAYS: 44})
-    await hass.config_entries.async_setup(entry.entry_id)
-    log = entry.runtime_data.log
-    await until(lambda: log.progress.days_read > 5)
-    # The notice of the next full hour comes soon.
-    now = home.clock.now()
-    home.meter.clock_offset = now.replace(minute=59, second=0, microsecond=0) - now
-    await until(lambda: not log.clock.is_right)
-    assert 5 < log.progress.days_read < 40
-    read = log.progress.days_read
-    await asyncio.sleep(1800)
-    assert log.progress.days_read == read
-    home.meter.clock_offset = timedelta(0)
-    await asyncio.sleep(3 * 3600)
-    # What was right at first was right until then.
-    await assert_untold_hours_are_exact(hass, home, entry)
-    assert log.progress.days_read > 44
 
 
 async def assert_untold_hours_are_exact(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:

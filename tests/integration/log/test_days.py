@@ -175,3 +175,20 @@ async def test_session_that_is_lost_while_a_refused_day_waits(
     await household.stay_until_complete()
     await assert_exact(hass, home)
     assert not any(household.log.progress.gaps.values())
+
+
+async def test_session_that_is_lost_while_a_day_waits_for_midnight(
+    hass: HomeAssistant, home: SimulatedHome, household: Household
+) -> None:
+    """What was read may be of the next session: it does not count before that is known."""
+    await be_away(home, household)
+    await sleep_until(home, BACK.replace(hour=23, minute=55, second=30))
+    chosen = refuse(home, once(99))
+    await household.arrive()
+    await until(lambda: household.log.progress.next_day)
+    home.meter.paa.end_session()
+    await sleep_until(home, BACK.replace(hour=0, minute=30) + DAY)
+    await household.stay_until_complete()
+    await assert_exact(hass, home)
+    # The day that had waited was read twice.
+    assert sorted(chosen) == [0, 1, 2, 3, 4, 4]
