@@ -12,6 +12,7 @@ from custom_components.broute.history.planner import (
     HOUR,
     Counting,
     Exchange,
+    Extent,
     Gap,
     Log,
     Past,
@@ -43,10 +44,15 @@ def planned(
     now: datetime = MIDNIGHT + 10 * HOUR,
     read: Sequence[date] = (TODAY,),
     past: Past = Past(),  # noqa: B008 - frozen
+    extent: Extent | None = None,
 ) -> Plan:
-    """Plan one direction; today was read, unless something else is said."""
+    """Plan one direction; today was read, unless something else is said.
+
+    What is wanted since a time that has a row is wanted once more.
+    """
     log = Log(counters={"import": {**nothing_else(read, now), **counters}})
-    return plan({"import": rows}, log, since={"import": since}, now=now, counting=COUNTING, past=past)
+    extent = extent or (Extent.AGAIN if rows and since <= rows[-1].end else Extent.BEHIND)
+    return plan({"import": rows}, log, extent, start=since, now=now, counting=COUNTING, past=past)
 
 
 def nothing_else(days: Iterable[date], now: datetime) -> dict[datetime, Decimal | None]:
@@ -59,7 +65,7 @@ def changes(plan: Plan, before: float = 0) -> dict[int, float]:
     """Return the energy of each row by its hour of the day."""
     found = {}
     last = Decimal(str(before))
-    for row in plan.rows["import"]:
+    for row in plan.rows.get("import", ()):
         found[row.start.astimezone(JST).hour] = float(row.sum - last)
         last = row.sum
     return found
@@ -80,19 +86,19 @@ def gap(start: float, end: float, reason: Reason, energy: float | None) -> Gap:
 
 def test_the_first_counter_only_begins() -> None:
     plan = planned(hourly(50, 50.5, 51.5))
-    assert plan.rows["import"] == (row(0, 50.5, 0.5), row(1, 51.5, 1.5))
-    assert plan.gaps["import"] == ()
+    assert plan.rows["import"] == [row(0, 50.5, 0.5), row(1, 51.5, 1.5)]
+    assert plan.gaps["import"] == []
 
 
 def test_log_that_begins_within_an_hour_has_a_part_of_it() -> None:
     plan = planned(hourly(10, 10.5, 11, start=MIDNIGHT + HALF_HOUR, step=HALF_HOUR))
     assert changes(plan) == {0: 0.5}
-    assert plan.gaps["import"] == (gap(0, 1, Reason.NOT_KEPT, None),)
+    assert plan.gaps["import"] == [gap(0, 1, Reason.NOT_KEPT, None)]
 
 
 def test_it_goes_on_from_the_last_row() -> None:
     plan = planned(hourly(50, 50.5, 51.5), [row(0, 50.5, 7.5)], since=MIDNIGHT + 2 * HOUR)
-    assert plan.rows["import"] == (row(1, 51.5, 8.5),)
+    assert plan.rows["import"] == [row(1, 51.5, 8.5)]
 
 
 def test_counter_goes_over_its_last_digit() -> None:
@@ -102,26 +108,26 @@ def test_counter_goes_over_its_last_digit() -> None:
 def test_energy_of_hours_that_are_not_known_stands_in_the_last_of_them() -> None:
     plan = planned(hourly(10, 11, None, None, 14, 15))
     assert changes(plan) == {0: 1, 3: 3, 4: 1}
-    assert plan.gaps["import"] == (gap(1, 4, Reason.NOT_KEPT, 3),)
+    assert plan.gaps["import"] == [gap(1, 4, Reason.NOT_KEPT, 3)]
 
 
 def test_half_hour_is_part_of_its_hour() -> None:
     counters = hourly(10, 10.2, None, None, 11.5, 12, 12.4, step=HALF_HOUR)
     plan = planned(counters)
     assert changes(plan) == {1: 1.5, 2: 0.9}
-    assert plan.gaps["import"] == (gap(0, 2, Reason.NOT_KEPT, 1.5),)
+    assert plan.gaps["import"] == [gap(0, 2, Reason.NOT_KEPT, 1.5)]
 
 
 def test_counter_that_falls_begins_anew() -> None:
     plan = planned(hourly(500, 501, 0.5, 1.5))
     assert changes(plan) == {0: 1, 1: 0, 2: 1}
-    assert plan.gaps["import"] == (gap(1, 2, Reason.BEGAN_ANEW, None),)
+    assert plan.gaps["import"] == [gap(1, 2, Reason.BEGAN_ANEW, None)]
 
 
 def test_counter_that_rises_by_more_than_a_supply_delivers_begins_anew() -> None:
     plan = planned(hourly(500, 501, 700, 701))
     assert changes(plan) == {0: 1, 1: 0, 2: 1}
-    assert plan.gaps["import"] == (gap(1, 2, Reason.BEGAN_ANEW, None),)
+    assert plan.gaps["import"] == [gap(1, 2, Reason.BEGAN_ANEW, None)]
 
 
 def test_counter_that_shows_less_has_gone_round_by_a_tenth_of_a_round_at_the_most() -> None:
@@ -134,7 +140,7 @@ def test_counter_that_shows_less_has_gone_round_by_a_tenth_of_a_round_at_the_mos
 def test_gap_in_which_a_counter_began_anew_as_well_has_no_energy() -> None:
     half_hours = hourly(11, None, None, 13, 0.5, 0.6, 0.9, start=MIDNIGHT + HOUR, step=HALF_HOUR)
     plan = planned(half_hours)
-    assert plan.gaps["import"] == (gap(1, 3, Reason.BEGAN_ANEW, None),)
+    assert plan.gaps["import"] == [gap(1, 3, Reason.BEGAN_ANEW, None)]
     assert changes(plan) == {2: 2, 3: 0.4}
 
 
@@ -142,7 +148,7 @@ def test_gap_in_which_a_counter_began_anew_as_well_has_no_energy() -> None:
 def test_counters_that_go_on_behind_a_wrong_one_leave_it_out(spoilt: float) -> None:
     plan = planned(hourly(500, 501, spoilt, 503, 504))
     assert changes(plan) == {0: 1, 2: 2, 3: 1}
-    assert plan.gaps["import"] == (gap(1, 3, Reason.NOT_KEPT, 2),)
+    assert plan.gaps["import"] == [gap(1, 3, Reason.NOT_KEPT, 2)]
 
 
 def test_fall_is_not_believed_before_the_next_counter() -> None:
@@ -154,13 +160,13 @@ def test_fall_is_not_believed_before_the_next_counter() -> None:
 def test_wrong_counter_in_a_row_that_is_there_is_left_out() -> None:
     rows = [row(0, 501, 1), row(1, 490, 1), row(2, 503, 14)]
     plan = planned(hourly(500, 501, None, 503), rows)
-    assert plan.rows["import"] == (row(2, 503, 3),)
+    assert plan.rows["import"] == [row(2, 503, 3)]
 
 
 def test_energy_of_a_gap_in_which_a_counter_may_have_gone_round_is_not_known() -> None:
     start = MIDNIGHT - 80 * DAY
     rows = [Row((start - HOUR).astimezone(UTC), Decimal(100), Decimal(100))]
-    plan = planned(hourly(200, 201), rows)
+    plan = planned(hourly(200, 201), rows, past=Past(lost={"import": TODAY - DAY}))
     assert changes(plan, before=100) == {23: 0, 0: 1}
     assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
 
@@ -189,12 +195,15 @@ def test_older_days_come_before_rows_that_are_there() -> None:
 
 def test_first_row_stays_what_it_is_when_the_log_has_lost_its_beginning() -> None:
     rows = [row(0, 11, 1), row(1, 12, 2)]
-    assert planned(hourly(10.9, 11, None, 12, step=HALF_HOUR, start=MIDNIGHT + HALF_HOUR), rows).rows["import"] == ()
+    assert (
+        planned(hourly(10.9, 11, None, 12, step=HALF_HOUR, start=MIDNIGHT + HALF_HOUR), rows).rows.get("import", [])
+        == []
+    )
 
 
 def test_rows_that_are_right_are_not_written_again() -> None:
     rows = planned(hourly(10, 11, 12)).rows["import"]
-    assert planned(hourly(10, 11, 12), rows).rows["import"] == ()
+    assert planned(hourly(10, 11, 12), rows).rows.get("import", []) == []
 
 
 def test_row_that_the_log_knows_better_is_put_right() -> None:
@@ -211,7 +220,7 @@ def test_nothing_that_a_wrong_clock_may_have_stamped_counts() -> None:
     past = Past(doubtful=(Span(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),))
     plan = planned(hourly(10, 11, 77, 13, 14), past=past)
     assert changes(plan) == {0: 1, 2: 2, 3: 1}
-    assert plan.gaps["import"] == (gap(1, 3, Reason.CLOCK_WRONG, 2),)
+    assert plan.gaps["import"] == [gap(1, 3, Reason.CLOCK_WRONG, 2)]
 
 
 def test_what_came_in_its_time_counts_whatever_the_log_may_hold() -> None:
@@ -220,7 +229,9 @@ def test_what_came_in_its_time_counts_whatever_the_log_may_hold() -> None:
         counters={"import": nothing_else([TODAY], MIDNIGHT + 3 * HOUR) | hourly(10, 11, 12, 13)},
         fresh={MIDNIGHT + 2 * HOUR},
     )
-    found = plan({"import": ()}, log, since={"import": MIDNIGHT}, now=MIDNIGHT + 3 * HOUR, counting=COUNTING, past=past)
+    found = plan(
+        {"import": ()}, log, Extent.BEHIND, start=MIDNIGHT, now=MIDNIGHT + 3 * HOUR, counting=COUNTING, past=past
+    )
     assert changes(found) == {0: 1, 1: 1, 2: 1}
 
 
@@ -235,10 +246,10 @@ def test_hours_before_the_first_counter_that_a_wrong_clock_has_stamped_are_told(
     past = Past(doubtful=(Span(None, MIDNIGHT + 3.2 * HOUR),))
     plan = planned(hourly(10, 11, 12, 13, 14, 15), past=past)
     assert changes(plan) == {4: 1}
-    assert plan.gaps["import"] == (gap(0, 4, Reason.CLOCK_WRONG, None),)
+    assert plan.gaps["import"] == [gap(0, 4, Reason.CLOCK_WRONG, None)]
     # And no more once there are rows.
     plan = planned(hourly(14, 15, start=MIDNIGHT + 4 * HOUR), [row(4, 15, 1)], since=MIDNIGHT + 6 * HOUR, past=past)
-    assert plan.gaps["import"] == ()
+    assert plan.gaps["import"] == []
 
 
 # A meter that was exchanged.
@@ -257,7 +268,7 @@ def test_log_of_the_new_meter_counts_from_the_hole_in_it_on() -> None:
     )
     assert plan.begins == MIDNIGHT + 5 * HOUR
     assert changes(plan, before=9) == {4: 0, 5: 1, 6: 1, 7: 1}
-    assert plan.gaps["import"] == (gap(1, 5, Reason.EXCHANGED, None),)
+    assert plan.gaps["import"] == [gap(1, 5, Reason.EXCHANGED, None)]
 
 
 def test_log_of_the_new_meter_without_a_hole_counts_from_when_it_was_seen() -> None:
@@ -306,7 +317,7 @@ def test_nothing_is_written_before_the_new_log_is_known_as_a_whole() -> None:
     exchange = Exchange(MIDNIGHT - 2 * DAY, MIDNIGHT + 4 * HOUR)
     half_hours = hourly(*range(1, 9), start=MIDNIGHT, step=HALF_HOUR)
     plan = planned(half_hours, since=MIDNIGHT - 3 * DAY, now=MIDNIGHT + 4 * HOUR, past=Past(exchange))
-    assert plan.rows["import"] == ()
+    assert plan.rows.get("import", []) == []
     assert plan.begins is None
     assert plan.day is not None
 
@@ -316,7 +327,7 @@ def test_counter_before_it_was_seen_may_be_of_elsewhere_until_the_log_behind_it_
     exchange = Exchange(MIDNIGHT + 1.2 * HOUR, MIDNIGHT + 2.4 * HOUR)
     told = hourly(700, start=MIDNIGHT + 2 * HOUR)
     plan = planned(told, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=exchange.before, read=(), past=Past(exchange))
-    assert plan.rows["import"] == ()
+    assert plan.rows.get("import", []) == []
     assert plan.begins is None
     assert plan.day == TODAY
 
@@ -393,9 +404,9 @@ def test_direction_that_has_never_told_anything_is_asked_for_when_a_day_is_over(
 def test_direction_without_data_does_not_hold_up_the_other() -> None:
     now = MIDNIGHT + 2 * HOUR
     log = Log(counters={"import": hourly(10, 11, 12), "export": {}})
-    since = {"import": MIDNIGHT, "export": MIDNIGHT - DAY}
     past = Past(lost={"export": TODAY - DAY})
-    found = plan({"import": (), "export": ()}, log, since=since, now=now, counting=COUNTING, past=past)
+    rows = {"import": (), "export": ()}
+    found = plan(rows, log, Extent.BEHIND, start=MIDNIGHT, now=now, counting=COUNTING, past=past)
     assert found.day is None
     assert changes(found) == {0: 1, 1: 1}
 
@@ -411,22 +422,43 @@ def test_where_the_log_begins_is_kept() -> None:
     assert planned(counters, since=begins).lost == {}
 
 
-def test_what_lies_between_rows_is_not_asked_for_but_when_it_is_wanted_again() -> None:
-    rows = [row(0, 11, 1), row(1, 12, 2), row(5, 20, 10)]
-    since = MIDNIGHT
-    assert planned(hourly(10), rows, since=since, now=MIDNIGHT + 6 * HOUR, read=()).day is None
-    assert planned({}, rows, since=since, now=MIDNIGHT + 6 * HOUR, read=()).day == TODAY
-    log = Log(counters={"import": hourly(10)})
-    again = plan(
-        {"import": rows},
-        log,
-        since={"import": since},
-        now=MIDNIGHT + 6 * HOUR,
-        counting=COUNTING,
-        past=Past(),
-        again=True,
-    )
-    assert again.day == TODAY
+ROWS = [row(5, 20, 1), row(6, 21, 2), row(9, 30, 11)]
+
+
+@pytest.mark.parametrize(
+    ("extent", "day", "end"), [(Extent.BEFORE, TODAY, 6), (Extent.BEFORE, None, 5), (Extent.AGAIN, TODAY, 5)]
+)
+def test_what_lies_between_rows_is_asked_for_only_when_it_is_wanted_again(
+    extent: Extent, day: date | None, end: int
+) -> None:
+    """The counter with which the first row began is not that of a row."""
+    counters = hourly(*[None] * end, 19, start=MIDNIGHT)
+    plan = planned(counters, ROWS, since=MIDNIGHT + 5 * HOUR, read=(), extent=extent)
+    assert plan.day == day
+    assert plan.rows == {}
+
+
+def test_nothing_is_written_before_the_first_rows_until_all_of_it_is_known() -> None:
+    counters = hourly(10, 11, 12)
+    assert not planned(counters, ROWS, read=(), extent=Extent.BEFORE).rows
+    plan = planned(counters | hourly(13, 15, 19, start=MIDNIGHT + 3 * HOUR), ROWS, extent=Extent.BEFORE)
+    assert changes(plan) == {0: 1, 1: 1, 2: 1, 3: 2, 4: 4, 5: 1, 6: 1, 9: 9}
+    assert plan.day is None
+
+
+def test_rows_that_have_nothing_before_them_stay_as_they_are() -> None:
+    """Even if they would be others by what is known now."""
+    better = hourly(25, start=MIDNIGHT + 8 * HOUR)
+    assert not planned(better, ROWS, extent=Extent.BEFORE).rows
+    assert planned(better, ROWS, extent=Extent.AGAIN).rows["import"]
+
+
+def test_what_follows_the_last_row_is_wanted_however_little_was_at_first() -> None:
+    last = [Row((MIDNIGHT - 5 * DAY).astimezone(UTC), Decimal(10), Decimal(1))]
+    assert planned({}, last, since=MIDNIGHT - DAY, read=(), extent=Extent.BEHIND).day == TODAY - 5 * DAY
+    # But nothing of which no meter tells.
+    last = [Row((MIDNIGHT - 200 * DAY).astimezone(UTC), Decimal(10), Decimal(1))]
+    assert planned({}, last, since=MIDNIGHT - DAY, read=(), extent=Extent.BEHIND).day == TODAY - 99 * DAY
 
 
 # Days that the meter did not tell.
@@ -437,8 +469,8 @@ def doubting(counters: dict[datetime, Decimal], read: Sequence[date], doubted: S
     now = MIDNIGHT + 10 * HOUR
     known = nothing_else(read, now) | counters
     log = Log(counters={"import": known}, doubted={*doubted})
-    since = {"import": midnight(TODAY - DAY * 10)}
-    return plan({"import": ()}, log, since=since, now=now, counting=COUNTING, past=Past()).day
+    start = midnight(TODAY - DAY * 10)
+    return plan({"import": ()}, log, Extent.BEHIND, start=start, now=now, counting=COUNTING, past=Past()).day
 
 
 def test_doubted_day_waits_for_all_others() -> None:

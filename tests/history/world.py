@@ -6,7 +6,7 @@ and everything else is as short as can be: rows are a dictionary, and a day of t
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cache
 from typing import Any
@@ -17,6 +17,7 @@ from custom_components.broute.history.planner import (
     HALF_HOUR,
     HOUR,
     Counting,
+    Extent,
     Gap,
     Log,
     Plan,
@@ -89,7 +90,7 @@ class House:
         offset: what the meter's clock shows more than the true time.
         rows: the database.
         gaps: what the plans have told of hours that are not right by themselves.
-        asked: the days that the meter was asked for, in their order.
+        written: how many rows were written in all.
         stored: what is on the disk of the ledger.
         readable: the half hours whose true counters could be read at some time, all that was read not being lost.
     """
@@ -99,7 +100,7 @@ class House:
         self.offset = timedelta(0)
         self.rows: dict[str, dict[datetime, Row]] = {direction: {} for direction in DIRECTIONS}
         self.gaps: dict[str, set[Gap]] = {direction: set() for direction in DIRECTIONS}
-        self.asked: list[datetime] = []
+        self.written = 0
         self.ledger = Ledger()
         self.stored = self.ledger.as_dict()
         self.meters: list[HangingMeter] = []
@@ -201,42 +202,37 @@ class House:
         if notice:
             self._take(_half_hour_of(self.now))
             self._fresh.add(_half_hour_of(self.now))
-        if self._is_completed(radio=radio, writes=killed_after) and radio:
+        if self._is_completed(Extent.BEHIND, radio=radio, writes=killed_after) and radio:
+            # What was read is in the rows now.
             self._note_readable()
+            self._is_completed(Extent.BEFORE, writes=killed_after)
         if killed_after is None:
             # That is done some seconds after whatever is new.
             self._store()
         else:
             self.be_killed()
 
-    def _is_completed(self, *, radio: bool, writes: int | None) -> bool:
-        """Bring the rows up to date, in so many writes at the most; return whether there was no need of more."""
-        for is_older in (False, True):
-            while True:
-                rows = self._sorted_rows() if is_older else {d: list(self.rows[d].values())[-1:] for d in DIRECTIONS}
-                since = dict.fromkeys(DIRECTIONS, self._as_far_back_as_wanted()) if is_older else None
-                planned = self._plan(rows, since)
-                if planned.begins:
-                    self.ledger.settle_exchange(planned.begins)
-                for direction in DIRECTIONS if planned.day is None or not is_older else ():
-                    new = planned.rows[direction]
-                    if is_older and not (new and rows[direction] and new[0].start < rows[direction][0].start):
-                        continue
-                    if new:
-                        self._store()
-                        if writes == 0:
-                            return False
-                        writes = writes and writes - 1
-                        self.rows[direction] = self.rows[direction] | {row.start: row for row in new}
-                        self.rows[direction] = dict(sorted(self.rows[direction].items()))
-                    self.gaps[direction] |= set(planned.gaps[direction])
-                if planned.day is None:
-                    self.ledger.lost |= planned.lost
-                    break
-                if not radio:
-                    return True
-                self._read(planned)
-        return True
+    def _is_completed(self, extent: Extent, *, radio: bool = True, writes: int | None = None) -> bool:
+        """Do what a plan says, in so many writes at the most; return whether there was no need of more."""
+        while True:
+            planned = self._plan(extent)
+            if planned.begins:
+                self.ledger.settle_exchange(planned.begins)
+            for direction, rows in planned.rows.items():
+                if rows:
+                    self._store()
+                    if writes == 0:
+                        return False
+                    writes = writes and writes - 1
+                    self.written += len(rows)
+                    self.rows[direction] = dict(
+                        sorted({**self.rows[direction], **{row.start: row for row in rows}}.items())
+                    )
+                self.gaps[direction] |= set(planned.gaps[direction])
+            if planned.day is None or not radio:
+                self.ledger.lost |= planned.lost
+                return True
+            self._read(planned.day)
 
     def _note_readable(self) -> None:
         """Take note of what the meter had in its log when all that was missing could be read."""
@@ -249,37 +245,25 @@ class House:
     def read_all_again(self) -> int:
         """Read the whole log once more, write what follows, and return how many rows that were."""
         self._forget()
-        since = dict.fromkeys(DIRECTIONS, self._as_far_back_as_wanted())
-        while (planned := self._plan(self._sorted_rows(), since, again=True)).day is not None:
-            self._read(planned)
-        for direction in DIRECTIONS:
-            self.rows[direction] |= {row.start: row for row in planned.rows[direction]}
-        return sum(len(rows) for rows in planned.rows.values())
+        written, self.written = self.written, 0
+        assert self._is_completed(Extent.AGAIN)
+        written, self.written = self.written, written
+        return written
 
-    def _sorted_rows(self) -> dict[str, list[Row]]:
-        return {d: [row for _, row in sorted(rows.items())] for d, rows in self.rows.items()}
-
-    def _as_far_back_as_wanted(self) -> datetime:
-        return midnight(day_of(self.now) - DAY * self._depth_days)
-
-    def _plan(
-        self, rows: dict[str, list[Row]], since: dict[str, datetime] | None = None, *, again: bool = False
-    ) -> Plan:
-        start = self._as_far_back_as_wanted()
+    def _plan(self, extent: Extent) -> Plan:
+        rows = {d: list(self.rows[d].values()) for d in DIRECTIONS}
+        past = self.ledger.past
         return plan(
-            rows,
+            {d: kept[-1:] for d, kept in rows.items()} if extent is Extent.BEHIND else rows,
             Log(counters=self._counters, fresh=self._fresh),
-            since=since or {d: rows[d][-1].end + HOUR if rows[d] else start for d in DIRECTIONS},
+            extent,
+            start=midnight(day_of(self.now) - DAY * self._depth_days),
             now=self.now,
             counting=self.meter.counting,
-            past=self.ledger.past,
-            again=again,
+            past=replace(past, lost={}) if extent is Extent.AGAIN else past,
         )
 
-    def _read(self, planned: Plan) -> None:
-        day = planned.day
-        assert day is not None
-        self.asked.append(midnight(day))
+    def _read(self, day: date) -> None:
         oldest = self._oldest_kept()
         for number in range(48):
             if (at := midnight(day) + HALF_HOUR * number) > self.now + self.offset:

@@ -7,16 +7,14 @@ the database. Nothing is remembered of what was done: the rows that are there te
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from enum import Enum, auto
 from typing import Final
 
 from homeassistant.core import HomeAssistant
 
 from ..aiobroute import Constants, CountersAt, SmartMeter
-from ..const import MAX_HISTORY_DAYS
 from .clock import ClockWatch
 from .ledger import Ledger
-from .planner import DAY, HOUR, Counting, Gap, Hole, Plan, Row, day_of, midnight, plan
+from .planner import DAY, HOUR, Counting, Extent, Gap, Hole, Plan, Row, day_of, midnight, plan
 from .reader import EXPORT, IMPORT, LogReader
 from .series import Series
 
@@ -54,17 +52,6 @@ class Progress:
     next_day: date | None = None
     days_read: int = 0
     gaps: Mapping[str, Sequence[Gap]] = field(default_factory=dict)
-
-
-class _Extent(Enum):
-    """What of the rows a run is about."""
-
-    BEHIND = auto()
-    """What follows the last ones: it is written as it becomes known."""
-    BEFORE = auto()
-    """What comes before the first ones: all of them rise by that at once, when it is known as a whole."""
-    AGAIN = auto()
-    """All of them, as if there were none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,9 +132,9 @@ class LogImporter:
             BrouteError: the meter was not asked, or did not answer.
         """
         run = self._run(constants, self._depth_days)
-        await self._complete(run, _Extent.BEHIND)
+        await self._complete(run, Extent.BEHIND)
         if await self._may_begin_earlier(run):
-            await self._complete(run, _Extent.BEFORE)
+            await self._complete(run, Extent.BEFORE)
         return run.imported
 
     async def async_import_again(self, constants: Constants, days: int) -> Imported:
@@ -160,7 +147,7 @@ class LogImporter:
         """
         self._reader.forget()
         run = self._run(constants, days)
-        await self._complete(run, _Extent.AGAIN)
+        await self._complete(run, Extent.AGAIN)
         return run.imported
 
     def _run(self, constants: Constants, days: int) -> _Run:
@@ -168,19 +155,18 @@ class LogImporter:
         series = {each: Series(self._hass, self._token, each, self._title) for each in directions}
         return _Run(constants, series, midnight(day_of(self._clock.shows) - DAY * days), (days + 2) * HOURS_A_DAY)
 
-    async def _complete(self, run: _Run, extent: _Extent) -> None:
+    async def _complete(self, run: _Run, extent: Extent) -> None:
         """Ask the meter until nothing more can become known, and write what follows from it.
 
         Rows are read each time anew, and written in one step with that: others may have written or deleted some.
         """
         while True:
-            number = 1 if extent is _Extent.BEHIND else run.all_rows
+            number = 1 if extent is Extent.BEHIND else run.all_rows
             rows = {each: await series.async_last_rows(number) for each, series in run.series.items()}
             planned = self._plan(run, extent, rows)
-            if planned.day is None or extent is _Extent.BEHIND:
-                if await self._look_closer(run, planned, rows):
-                    continue
-                await self._write(run, extent, rows, planned)
+            if await self._look_closer(run, planned, rows):
+                continue
+            await self._write(run, planned)
             if planned.day is None:
                 break
             self._show(replace(self.progress, next_day=planned.day))
@@ -189,27 +175,25 @@ class LogImporter:
                 self._show(replace(self.progress, days_read=self.progress.days_read + 1))
         self._ledger.lost |= planned.lost
         if ends := [
-            max(row.end for row in there) for each in run.series if (there := (*rows[each], *planned.rows[each]))
+            max(row.end for row in there)
+            for each in run.series
+            if (there := (*rows[each], *planned.rows.get(each, ())))
         ]:
             self._show(replace(self.progress, complete_until=min(ends)))
             self._reader.forget(before=min(ends) - HOUR)
         self._show(replace(self.progress, next_day=None))
 
-    def _plan(self, run: _Run, extent: _Extent, rows: Mapping[str, Sequence[Row]]) -> Plan:
-        since = dict.fromkeys(run.series, run.start)
-        if extent is _Extent.BEHIND:
-            farthest = midnight(day_of(self._clock.shows) - DAY * MAX_HISTORY_DAYS)
-            since |= {each: max(farthest, kept[-1].end + HOUR) for each, kept in rows.items() if kept}
+    def _plan(self, run: _Run, extent: Extent, rows: Mapping[str, Sequence[Row]]) -> Plan:
         past = self._ledger.past
-        is_again = extent is _Extent.AGAIN
         return plan(
             rows,
             self._reader.known,
-            since=since,
+            extent,
+            start=run.start,
             now=self._reader.complete_until,
             counting=counting_of(run.constants),
-            past=replace(past, lost={}) if is_again else past,
-            again=is_again,
+            # What is asked for once more may turn out to be there.
+            past=replace(past, lost={}) if extent is Extent.AGAIN else past,
         )
 
     async def _look_closer(self, run: _Run, planned: Plan, rows: Mapping[str, Sequence[Row]]) -> bool:
@@ -231,7 +215,7 @@ class LogImporter:
                 # Home Assistant was started anew before there was a row of it.
                 await self._reader.read_minute(begins)
                 return True
-        if hole := next((hole for hole in planned.holes if hole not in run.looked_into), None):
+        if hole := min(planned.holes - run.looked_into, default=None):
             run.looked_into.add(hole)
             await self._reader.look_into(hole)
             return True
@@ -245,20 +229,17 @@ class LogImporter:
                 return True
         return False
 
-    async def _write(self, run: _Run, extent: _Extent, rows: Mapping[str, Sequence[Row]], planned: Plan) -> None:
+    async def _write(self, run: _Run, planned: Plan) -> None:
         known = {each: [*self.progress.gaps.get(each, ())] for each in run.series}
-        for each, series in run.series.items():
-            new = planned.rows[each]
-            if extent is _Extent.BEFORE and not (new and rows[each] and new[0].start < rows[each][0].start):
-                # Rows that are there change only by what comes before them.
-                continue
-            if new:
+        for each, rows in planned.rows.items():
+            if rows:
                 # Who is killed now must not take it for another meter's, or for another time, afterwards.
                 await self._secure()
-                await series.async_write(new)
-                run.imported.rows[each] = run.imported.rows.get(each, 0) + len(new)
-            run.imported.gaps.setdefault(each, []).extend(planned.gaps[each])
-            known[each] += [gap for gap in planned.gaps[each] if gap not in known[each]]
+                await run.series[each].async_write(rows)
+                run.imported.rows[each] = run.imported.rows.get(each, 0) + len(rows)
+        for each, gaps in planned.gaps.items():
+            run.imported.gaps.setdefault(each, []).extend(gaps)
+            known[each] += [gap for gap in gaps if gap not in known[each]]
             del known[each][:-GAPS_KEPT]
         self._show(replace(self.progress, gaps=known))
 

@@ -213,11 +213,11 @@ class LogKeeper:
         """Do what is due: the clock, the last half hour, and whatever of the log is missing."""
         if (constants := self._constants) is None:
             return
-        await self._check(constants)
-        await self._fetch_half_hour(constants)
-        if not recorder_is_there(self._hass):
-            raise RecorderError("The recorder is not there")
         async with self._one_import:
+            await self._check(constants)
+            await self._fetch_half_hour(constants)
+            if not recorder_is_there(self._hass):
+                raise RecorderError("The recorder is not there")
             imported = await self._importer.async_import(constants)
         if imported.days:
             _LOGGER.info(
@@ -242,11 +242,11 @@ class LogKeeper:
             RecorderError: there is no recorder, or it does not work now.
             BrouteError: the meter was not asked, or did not answer.
         """
-        constants = self._constants or await self._meter.describe()
-        await self._check(constants)
-        if not recorder_is_there(self._hass):
-            raise RecorderError("The recorder is not there")
         async with self._one_import:
+            constants = self._constants or await self._meter.describe()
+            await self._check(constants)
+            if not recorder_is_there(self._hass):
+                raise RecorderError("The recorder is not there")
             return await self._importer.async_import_again(constants, days)
 
     async def async_get(self, start: datetime, end: datetime) -> list[HalfHour]:

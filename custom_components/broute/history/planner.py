@@ -26,7 +26,7 @@ from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from operator import attrgetter
 
 from ..aiobroute import JST, SUPPLY_LIMIT_W
@@ -34,6 +34,8 @@ from ..aiobroute import JST, SUPPLY_LIMIT_W
 HOUR = timedelta(hours=1)
 HALF_HOUR = timedelta(minutes=30)
 DAY = timedelta(days=1)
+FARTHEST = 99 * DAY
+"""No log can be asked for further back."""
 HALF_HOURS_A_DAY = 48
 
 type Hole = tuple[datetime, datetime]
@@ -172,25 +174,36 @@ class Log:
         return {day for day, number in without.items() if number == HALF_HOURS_A_DAY}
 
 
+class Extent(Enum):
+    """What of the rows a plan is about."""
+
+    BEHIND = auto()
+    """What follows the last ones: an hour as soon as no earlier one can come any more."""
+    BEFORE = auto()
+    """What comes before the first ones: all of them rise by that at once, when it is known as a whole."""
+    AGAIN = auto()
+    """All of them, as if there were none, when all is known."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What is to be done.
 
     Attributes:
-        rows: by direction those to write.
-        gaps: by direction.
+        rows: those to write, by direction.
+        gaps: the hours that are not right by themselves, by direction.
         holes: the times of two counters between which the meter has written none, and so there are gaps.
         day: the day to ask the meter for next; `None` when there is nothing more to ask for.
         begins: what is known of the last exchange now.
         lost: what is known now of where the log begins, as in `Past`; only where it is less than was asked for.
     """
 
-    rows: Mapping[str, Sequence[Row]]
-    gaps: Mapping[str, Sequence[Gap]]
-    holes: Sequence[Hole] = ()
+    rows: dict[str, list[Row]] = field(default_factory=dict)
+    gaps: dict[str, list[Gap]] = field(default_factory=dict)
+    holes: set[Hole] = field(default_factory=set)
     day: date | None = None
     begins: datetime | None = None
-    lost: Mapping[str, date] = field(default_factory=dict)
+    lost: dict[str, date] = field(default_factory=dict)
 
 
 def day_of(at: datetime) -> date:
@@ -206,70 +219,70 @@ def midnight(day: date) -> datetime:
 def plan(
     rows: Mapping[str, Sequence[Row]],
     log: Log,
+    extent: Extent,
     *,
-    since: Mapping[str, datetime],
+    start: datetime,
     now: datetime,
     counting: Counting,
     past: Past,
-    again: bool = False,
 ) -> Plan:
     """Plan what follows from the rows that exist and what is known of the meter's log.
 
     Args:
-        rows: for each direction rows that exist, in their order: the last one before `since`, and all from then on.
+        rows: for each direction rows that exist, in their order: the last one, or all from `start` on.
         log: the counters that are known; those of the present meter.
-        since: for each direction the first full hour whose counter is wanted: the one behind its last row, or as far
-            back as is asked for.
+        extent: what is wanted.
+        start: as far back as the log is wanted.
         now: up to when the log should be complete, by the meter's clock.
         counting: how the meter counts.
         past: what else is known.
-        again: whether hours that have a row are wanted once more.
     """
     past = _with_rows(past, rows)
-    open_ends = {
-        direction: _open_ends(direction, rows[direction], log, start=since[direction], now=now, past=past, again=again)
-        for direction in rows
+    wanted = {
+        direction: _wanted(direction, kept, log, extent, start=start, now=now, past=past)
+        for direction, kept in rows.items()
     }
-    open_days = {direction: sorted({day_of(end) for end in ends}) for direction, ends in open_ends.items()}
+    open_days = {direction: each.days for direction, each in wanted.items()}
     day = _next_day(open_days, log)
     begins = None
     if past.exchange:
         # Whether what is known of the log is of this house shows only when it is known as a whole.
-        unread = None if past.exchange.begins else _unread_day(past.exchange, log, min(since.values()))
-        nothing = Plan(rows=dict.fromkeys(rows, ()), gaps=dict.fromkeys(rows, ()), day=day or unread)
+        since = min(each.since for each in wanted.values())
+        unread = None if past.exchange.begins else _unread_day(past.exchange, log, since)
         oldest = min((days[0] for days in open_days.values() if days), default=None)
         is_open = oldest and past.exchange.begins is None and midnight(oldest) < past.exchange.before
         if is_open or unread:
-            return nothing
+            return Plan(day=day or unread)
         begins = past.exchange.begins or beginning(past.exchange, log)
         if begins > now:
-            return nothing
-    planned: dict[str, Sequence[Row]] = {}
-    gaps: dict[str, Sequence[Gap]] = {}
-    holes: set[Hole] = set()
-    lost: dict[str, date] = {}
-    for direction, ends in open_ends.items():
-        start, until = since[direction], ends[0] if ends else now + HOUR
+            return Plan(day=day)
+    if day and extent is not Extent.BEHIND:
+        return Plan(day=day)
+    result = Plan(day=day, begins=begins)
+    for direction, each in wanted.items():
+        until = each.ends[0] if each.ends else now + HOUR
         counters = {
             at: counter
             for at, counter in log.counters[direction].items()
             if counter is not None
-            and start - HOUR <= at < until
+            and each.since - HOUR <= at < until
             and at >= (begins or at)
             and (at in log.fresh or not past.is_doubtful(at))
         }
-        walk = _Walk(counting, past)
         points = _points(rows[direction], counters, begins)
+        walk = _Walk(counting, past)
         walk.along(points)
+        first = min((row.start for row in (*rows[direction], *walk.rows)), default=now)
+        if day is None and day_of(first) > day_of(each.since):
+            result.lost[direction] = day_of(first) - DAY
+        if extent is Extent.BEFORE and rows[direction] and first == rows[direction][0].start:
+            # Rows that are there change only by what comes before them.
+            continue
         existing = {row.start: row for row in rows[direction]}
-        planned[direction] = tuple(row for row in walk.rows if existing.get(row.start) != row)
-        gaps[direction] = (*_untrusted(start, points, past), *walk.gaps)
-        if walk.rows:
-            holes |= {hole for hole in walk.holes if hole[1] <= walk.rows[-1].end}
-        first = day_of(min((row.start for row in (*rows[direction], *walk.rows)), default=now))
-        if day is None and first > day_of(start):
-            lost[direction] = first - DAY
-    return Plan(rows=planned, gaps=gaps, holes=sorted(holes), day=day, begins=begins, lost=lost)
+        result.rows[direction] = [row for row in walk.rows if existing.get(row.start) != row]
+        result.gaps[direction] = [*_untrusted(each.since, points, past), *walk.gaps]
+        result.holes.update(hole for hole in walk.holes if walk.rows and hole[1] <= walk.rows[-1].end)
+    return result
 
 
 def _with_rows(past: Past, rows: Mapping[str, Sequence[Row]]) -> Past:
@@ -286,13 +299,34 @@ def _with_rows(past: Past, rows: Mapping[str, Sequence[Row]]) -> Past:
 # Which days to ask for.
 
 
-def _open_ends(
-    direction: str, rows: Sequence[Row], log: Log, *, start: datetime, now: datetime, past: Past, again: bool
-) -> list[datetime]:
-    """Return the full hours, and a half one with which a meter began, whose counters may still become known, in order.
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What is wanted of one direction.
+
+    Attributes:
+        since: the first full hour whose counter is wanted.
+        ends: the full hours, and a half one with which a meter began, whose counters may still become known, in order.
+    """
+
+    since: datetime
+    ends: Sequence[datetime]
+
+    @property
+    def days(self) -> list[date]:
+        """The days in whose log they are, in order."""
+        return sorted({day_of(end) for end in self.ends})
+
+
+def _wanted(
+    direction: str, rows: Sequence[Row], log: Log, extent: Extent, *, start: datetime, now: datetime, past: Past
+) -> _Wanted:
+    """Return what is wanted of one direction.
 
     A log goes back so far and no further: nothing is hoped for from the days before one without any data.
     """
+    if rows and extent is Extent.BEHIND:
+        # However little of it was wanted at first.
+        start = max(midnight(day_of(now)) - FARTHEST, rows[-1].end + HOUR)
     counters = log.counters[direction]
     lost = max({*log.empty_days(direction), past.lost.get(direction, date.min)})
     if not rows and all(counter is None for counter in counters.values()):
@@ -302,7 +336,7 @@ def _open_ends(
     def is_open(end: datetime) -> bool:
         return (
             end not in counters
-            and (again or not rows or not rows[0].start < end <= rows[-1].end)
+            and (extent is Extent.AGAIN or not rows or not rows[0].start < end <= rows[-1].end)
             and day_of(end) > lost
             and not past.is_doubtful(end)
             and (past.exchange is None or past.exchange.may_have(end))
@@ -312,7 +346,7 @@ def _open_ends(
     begins = past.exchange.begins if past.exchange else None
     if begins and begins.minute == 30 and start - HOUR < begins <= now:
         ends = sorted([*ends, begins])
-    return [end for end in ends if is_open(end)]
+    return _Wanted(start, [end for end in ends if is_open(end)])
 
 
 def _next_day(open_days: Mapping[str, Sequence[date]], log: Log) -> date | None:

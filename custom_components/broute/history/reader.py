@@ -13,8 +13,8 @@ import logging
 from typing import Final
 
 from ..aiobroute import CountersAt, NoSuchDayError, NotJoinedError, PropertyError, SmartMeter
-from .clock import ClockWatch
-from .planner import HALF_HOUR, HALF_HOURS_A_DAY, Exchange, Hole, Log, midnight
+from .clock import ClockWatch, ClockWrongError
+from .planner import FARTHEST, HALF_HOUR, HALF_HOURS_A_DAY, Exchange, Hole, Log, day_of, midnight
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -62,8 +62,7 @@ class LogReader:
             for at in [at for at in counters if before is None or at < before]:
                 del counters[at]
         self._fresh = {at for at in self._fresh if before is not None and at >= before}
-        if before is None:
-            self._failures.clear()
+        self._failures.clear()
 
     async def read(self, day: date) -> bool:
         """Read a day: whatever is in it is known then, or known not to be there. Return whether that is so.
@@ -71,6 +70,7 @@ class LogReader:
         A day that was asked for in vain before is asked for after a pause.
 
         Raises:
+            ClockWrongError: the meter's clock is in doubt.
             BrouteError: the meter was not asked, or did not answer.
         """
         failures = self._failures.get(day, 0)
@@ -80,8 +80,10 @@ class LogReader:
         half_hours: Sequence[CountersAt] = ()
         try:
             half_hours = await self._meter.history(day)
-        except NoSuchDayError:
-            pass
+        except NoSuchDayError as err:
+            if day_of(self._clock.shows) - day <= FARTHEST:
+                self._clock.doubt()
+                raise ClockWrongError("The meter's date is another one than it was") from err
         except PropertyError as err:
             _LOGGER.debug("A day of the meter's log was not read: %s", err)
             if failures < len(DOUBT_PAUSES_S):
@@ -153,14 +155,16 @@ class LogReader:
         return []
 
     async def _minutes(self, until: datetime, count: int = MINUTES_AT_ONCE) -> list[CountersAt]:
-        """Read the minutes up to an instant, the oldest first; none if the meter does not give them."""
-        try:
-            minutes = await self._meter.minutes(until, count)
-        except PropertyError as err:
-            _LOGGER.debug("Minutes of the meter's log were not read: %s", err)
-            return []
-        self._check_session()
-        return minutes
+        """Read the minutes up to an instant, the oldest first; none if the meter refuses them twice."""
+        for _ in range(2):
+            try:
+                minutes = await self._meter.minutes(until, count)
+            except PropertyError as err:
+                _LOGGER.debug("Minutes of the meter's log were not read: %s", err)
+                continue
+            self._check_session()
+            return minutes
+        return []
 
     def _check_session(self) -> None:
         """Raise if what was read may be of another session, and so of another meter, or of one that was set."""

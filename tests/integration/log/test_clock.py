@@ -192,7 +192,7 @@ async def test_half_hour_that_comes_at_another_time_is_not_used_before_the_clock
     # It is looked at once an hour, when there is something to do.
     await clock.async_check(0)
     await sleep_until(home, datetime(2026, 11, 21, 20, 51, tzinfo=JST))
-    assert clock.is_right
+    assert entry.runtime_data.log.clock.is_right
     home.meter.clock_offset = timedelta(minutes=8)
     await sleep_until(home, datetime(2026, 11, 21, 20, 54, tzinfo=JST))
     told = entry.runtime_data.log.half_hour
