@@ -18,3 +18,6 @@ DEFAULT_HISTORY_DAYS: Final = 44
 """So far back the utilities' terms let a meter's log be read; meters may keep less, and some keep more."""
 MAX_HISTORY_DAYS: Final = 99
 """The class of the meters knows no more (protocol 2.2, E5)."""
+
+SURVEY_DURATION: Final = 7
+"""The longest scan that is of use, 36 s: whoever looks for the best place for the module wants to hear everything."""

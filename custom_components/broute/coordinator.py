@@ -47,6 +47,7 @@ from .const import (
 )
 from .history.keeper import LogKeeper
 from .history.ledger import Ledger
+from .issues import Issues, IssueWatch
 from .manufacturers import MANUFACTURERS
 from .store import LedgerStore, MemoryStore
 
@@ -153,13 +154,18 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
                 entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD]), memory=memory
             )
         self.meter.read_interval_s = self._interval.total_seconds()
+        issues = Issues(hass, entry)
+        self._issues = issues
+        self._issue_watch = IssueWatch(hass, entry, self.meter, issues)
         self.meter.on_state(self._take_state)
+        self.meter.on_status(lambda _: self._issue_watch.look())
         self.log = LogKeeper(
             hass,
             self.meter,
             ledger,
             token=self.token,
             title=entry.title,
+            issues=issues,
             depth_days=entry.options.get(CONF_HISTORY_DAYS, DEFAULT_HISTORY_DAYS),
             on_news=self._take_news_of_log,
         )
@@ -189,6 +195,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             await self.meter.close()
         finally:
             self._end_grace()
+            self._issues.withdraw_all()
             await self._store.async_save(self.meter.memory)
             await self._ledger_store.async_save(self.log.ledger)
 
@@ -200,6 +207,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
 
     @override
     async def _async_update_data(self) -> Reading | None:
+        self._issue_watch.look()
         self._begin_grace()
         try:
             reading = await self.meter.read()
@@ -239,6 +247,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             self._begin_grace()
             if self.is_overdue and self.meter.failure:
                 self.async_set_update_error(self._update_failed())
+        self._issue_watch.look()
 
     @callback
     def _begin_grace(self) -> None:
