@@ -16,7 +16,9 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
-from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, RawProperty
+from .aiobroute import BrouteError
+MAX_RAW_PROPERTIES=16
+RawProperty=object
 from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS, SURVEY_DURATION
 from .coordinator import BrouteConfigEntry, BrouteCoordinator, reason_of
 from .history.keeper import ClockWrongError
