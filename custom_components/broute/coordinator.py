@@ -158,7 +158,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self._issues = issues
         self._issue_watch = IssueWatch(hass, entry, self.meter, issues)
         self.meter.on_state(self._take_state)
-#ST        self.meter.on_status(lambda _: self._issue_watch.look())
+        self.meter.on_status(lambda _: self._issue_watch.look())
         self.log = LogKeeper(
             hass,
             self.meter,

@@ -189,7 +189,7 @@ class IssueWatch:
 
     def _situation(self) -> Situation:
         meter, now_s = self._meter, self._hass.loop.time()
-        failure, status = meter.failure, None
+        failure, status = meter.failure, meter.status
         if not is_port_trouble(failure):
             self._port_trouble_since_s = None
         elif self._port_trouble_since_s is None:

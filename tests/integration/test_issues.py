@@ -189,3 +189,17 @@ async def test_nothing_is_told_of_an_entry_that_is_not_loaded(hass: HomeAssistan
     await until(is_told(hass, "module_missing"))
     await hass.config_entries.async_unload(entry.entry_id)
     assert issues(hass) == {}
+
+
+async def test_fault_of_the_meter_is_told_until_it_is_over(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    Happenings(home).meter_faulty(faulty=True)
+    # The meter announces it by itself.
+    await until(is_told(hass, "meter_fault"), 60)
+    assert not issues(hass)["meter_fault"].is_fixable
+    assert issues(hass)["meter_fault"].severity is ir.IssueSeverity.ERROR
+
+    Happenings(home).meter_faulty(faulty=False)
+    await until(lambda: not issues(hass), 60)
