@@ -27,6 +27,7 @@ from .exceptions import (
     PortSharedError,
     PropertyError,
     PropertyRefusedError,
+    SurveyUnderWayError,
 )
 from .journal import JournalEntry
 from .link.base import Dialect, Drop, Module, Network
@@ -39,6 +40,7 @@ from .recovery import Outage
 from .session import Session
 from .statistics import Statistics
 from .status import MeterStatus
+from .survey import Heard
 
 __all__ = [
     "ID_LENGTH",
@@ -55,6 +57,7 @@ __all__ = [
     "CredentialsRefusedError",
     "Dialect",
     "Drop",
+    "Heard",
     "InstallationLocation",
     "JournalEntry",
     "MalformedCredentialsError",
@@ -85,6 +88,7 @@ __all__ = [
     "SessionState",
     "SmartMeter",
     "Statistics",
+    "SurveyUnderWayError",
     "parse_id",
     "parse_password",
 ]

@@ -35,6 +35,7 @@ from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
 from .status import MeterStatus, StatusListener, StatusReader
+from .survey import Heard
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -262,6 +263,21 @@ class SmartMeter:
         What the meter announces is asked for before it is believed (see `StatusReader`).
         """
         return self._status.on_change(listener)
+
+    async def survey(self, duration: int) -> list[Heard]:
+        """End the session, scan once, and return all networks that were heard, the strongest first.
+
+        To find the best place for the module. The session is set up again in the background, at once; until then
+        nothing can be read. `duration`: 3 to 7; the scan takes 3, 5, 9, 18 or 36 s, and the whole up to a minute more
+        when the module is in the midst of joining.
+
+        Raises:
+            ValueError: another duration.
+            SurveyUnderWayError: there is a survey already.
+            ClosedError: this is not open, or was closed meanwhile.
+            BrouteError: the scan could not be made.
+        """
+        return await self._session.survey(duration)
 
     # Reading.
 

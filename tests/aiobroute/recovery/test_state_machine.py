@@ -172,6 +172,12 @@ class Program(RuleBasedStateMachine):
         at = self.home.clock.now()
         self._begin(what, lambda client: client.minutes(at, 10) if what == "minutes" else getattr(client, what)())
 
+    @rule(duration=st.sampled_from([3, 5]))
+    @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
+    def survey(self, duration: int) -> None:
+        """Ask what is heard."""
+        self._begin("survey", lambda client: client.survey(duration))
+
     @rule(epcs=st.lists(st.sampled_from(CODECS), min_size=1, max_size=8, unique=True))
     @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
     def get(self, epcs: list[int]) -> None:
