@@ -10,7 +10,7 @@ from homeassistant.components.repairs import FlowType, RepairsFlow, RepairsFlowR
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
 from homeassistant.core import HomeAssistant, callback
 
-from .aiobroute import BrouteError, HeardNetwork
+from .aiobroute import BrouteError, Heard
 from .const import DOMAIN, SURVEY_DURATION
 from .coordinator import BrouteConfigEntry
 from .issues import Issue
@@ -54,7 +54,7 @@ class MeterUnreachableFlow(_EntryRepairFlow):
     def __init__(self, entry: BrouteConfigEntry) -> None:
         """Search for nothing yet."""
         super().__init__(entry)
-        self._search: asyncio.Task[list[HeardNetwork]] | None = None
+        self._search: asyncio.Task[list[Heard]] | None = None
 
     @callback
     @override

@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
-from .aiobroute import BrouteError
+from .aiobroute import BrouteError, ClosedError, SurveyUnderWayError
 MAX_RAW_PROPERTIES=16
 RawProperty=object
 from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS, SURVEY_DURATION
@@ -197,6 +197,10 @@ def _failed(err: BrouteError | LogError) -> HomeAssistantError:
             key = "recorder_not_there"
         case LogError():
             key = "date_has_changed"
+        case SurveyUnderWayError():
+            key = "survey_under_way"
+        case ClosedError():
+            key = "session_lost"
         case _:
             key = reason_of(err)
     return HomeAssistantError(translation_domain=DOMAIN, translation_key=key)
