@@ -34,19 +34,22 @@ from .link.base import Dialect, Drop, Module, Network
 from .memory import Memory
 from .meter import SmartMeter
 from .plausibility import SUPPLY_LIMIT_W
+from .raw_properties import MAX_RAW_PROPERTIES, RawProperty
 from .reactions import SessionState
 from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .recovery import Outage
 from .session import Session
 from .statistics import Statistics
 from .status import MeterStatus
-from .survey import Heard
+from .survey import SURVEY_DURATIONS, Heard
 
 __all__ = [
     "ID_LENGTH",
     "JST",
+    "MAX_RAW_PROPERTIES",
     "PASSWORD_LENGTH",
     "SUPPLY_LIMIT_W",
+    "SURVEY_DURATIONS",
     "BelievedCounters",
     "BrouteError",
     "ClockReading",
@@ -82,6 +85,7 @@ __all__ = [
     "PortSharedError",
     "PropertyError",
     "PropertyRefusedError",
+    "RawProperty",
     "Reading",
     "Scale",
     "Session",

@@ -5,7 +5,7 @@ Above: Home Assistant, or the command line. Below: the session.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 import logging
@@ -28,6 +28,7 @@ from .log import MeterLog
 from .memory import Memory
 from .plausibility import Doubt, Measured, Observation, Plausibility
 from .properties import Answers, PropertyReader
+from .raw_properties import RawProperty, read_raw
 from .reactions import SessionState
 from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .recovery import Outage
@@ -392,6 +393,17 @@ class SmartMeter:
             BrouteError: the meter was not asked, or did not answer.
         """
         return await self._status.read()
+
+    async def read_properties(self, epcs: Iterable[int]) -> list[RawProperty]:
+        """Read up to 32 properties in the background as they are, and decode those that are known; for support.
+
+        A history is that of the day or the times that were chosen last.
+
+        Raises:
+            ValueError: a code below 80 or above FF; none, or too many.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        return await read_raw(self._properties, epcs)
 
     # The meter's own log: in the background, see `RequestQueue`.
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from .exceptions import BrouteError
 from .link.turns import fail, settle
 
-DURATIONS = range(3, 8)
+SURVEY_DURATIONS = range(3, 8)
 """3 s to 36 s for all channels; what modules take is 0 to 14 (J11: 1), and each step doubles the time."""
 
 
@@ -30,9 +30,11 @@ class Survey:
     """A survey that somebody waits for."""
 
     def __init__(self, duration: int) -> None:
-        """Ask for a scan of one of the `DURATIONS`."""
-        if duration not in DURATIONS:
-            raise ValueError(f"A survey takes a duration of {DURATIONS[0]} to {DURATIONS[-1]}, not {duration}")
+        """Ask for a scan of one of the `SURVEY_DURATIONS`."""
+        if duration not in SURVEY_DURATIONS:
+            raise ValueError(
+                f"A survey takes a duration of {SURVEY_DURATIONS[0]} to {SURVEY_DURATIONS[-1]}, not {duration}"
+            )
         self.duration = duration
         self._result: asyncio.Future[list[Heard]] = asyncio.get_running_loop().create_future()
 

@@ -184,6 +184,12 @@ class Program(RuleBasedStateMachine):
         """Ask for any properties."""
         self._begin("get", lambda client: client.get(*(smart_meter.PROPERTIES[epc] for epc in epcs)))
 
+    @rule(epcs=st.lists(st.integers(0x80, 0xFF), min_size=1, max_size=8))
+    @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
+    def read_properties(self, epcs: list[int]) -> None:
+        """Ask for any properties as they are."""
+        self._begin("read_properties", lambda client: client.read_properties(epcs))
+
     @rule(data=st.data())
     @precondition(lambda self: self.calls)
     def cancel(self, data: st.DataObject) -> None:
