@@ -45,9 +45,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
             "outage": _outage(meter.outage, wall(meter.outage.since_s)) if meter.outage else None,
             "response_timers_s": meter.response_timers_s,
         },
-        "last_events": [
-            {"at": wall(event.at_s), "what": event.what, "times": event.times} for event in meter.journal
-        ],
+        "last_events": [{"at": wall(event.at_s), "what": event.what, "times": event.times} for event in meter.journal],
         "issues": sorted(
             issue_id.removesuffix(f"_{entry.data[CONF_METER]}")
             for domain, issue_id in ir.async_get(hass).issues

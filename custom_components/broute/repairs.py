@@ -76,9 +76,7 @@ class MeterUnreachableFlow(_EntryRepairFlow):
                 self._entry.runtime_data.meter.survey(SURVEY_DURATION), f"{DOMAIN} search", eager_start=False
             )
         if not self._search.done():
-            return self.async_show_progress(
-                step_id="search", progress_action="searching", progress_task=self._search
-            )
+            return self.async_show_progress(step_id="search", progress_action="searching", progress_task=self._search)
         return self.async_show_progress_done(next_step_id="result")
 
     async def async_step_result(self, _: dict[str, Any] | None = None) -> RepairsFlowResult:

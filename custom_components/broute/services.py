@@ -16,9 +16,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
-from .aiobroute import BrouteError, ClosedError, SurveyUnderWayError
-MAX_RAW_PROPERTIES=16
-RawProperty=object
+from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, ClosedError, RawProperty, SurveyUnderWayError
 from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS, SURVEY_DURATION
 from .coordinator import BrouteConfigEntry, BrouteCoordinator, reason_of
 from .history.keeper import ClockWrongError
@@ -53,7 +51,9 @@ _READ_SCHEMA: Final[Any] = vol.Schema(
     {
         vol.Optional(ATTR_ENTRY): cv.string,
         vol.Required(ATTR_PROPERTIES): vol.All(
-            cv.ensure_list, vol.Length(min=1, max=MAX_RAW_PROPERTIES), [vol.All(cv.string, vol.Match(r"(?i)^[8-9a-f][0-9a-f]$"))]
+            cv.ensure_list,
+            vol.Length(min=1, max=MAX_RAW_PROPERTIES),
+            [vol.All(cv.string, vol.Match(r"(?i)^[8-9a-f][0-9a-f]$"))],
         ),
     }
 )
@@ -139,10 +139,9 @@ async def _survey(call: ServiceCall) -> ServiceResponse:
 
 async def _read_properties(call: ServiceCall) -> ServiceResponse:
     """Read any properties of the meter, and return their data as they came and what they mean."""
-    epcs = list(dict.fromkeys(int(epc, 16) for epc in call.data[ATTR_PROPERTIES]))
     meter = _coordinator_of(call).meter
     try:
-        properties = await meter.read_properties(epcs)
+        properties = await meter.read_properties(int(epc, 16) for epc in call.data[ATTR_PROPERTIES])
     except BrouteError as err:
         raise _failed(err) from err
     return {"properties": [_property(prop) for prop in properties]}
@@ -153,7 +152,11 @@ def _property(prop: RawProperty) -> dict[str, JsonValueType]:
     if prop.is_private:
         # It says whose meter this is, or where it hangs.
         return told | {"private": True, "bytes": len(prop.edt or b"")}
-    return told | {"data": prop.edt.hex().upper() if prop.edt else None, "value": _plain(prop.value), "error": prop.error}
+    return told | {
+        "data": prop.edt.hex().upper() if prop.edt else None,
+        "value": _plain(prop.value),
+        "error": prop.error,
+    }
 
 
 def _plain(value: object) -> JsonValueType:

@@ -122,7 +122,9 @@ async def test_last_events_are_in_it_with_their_times(
     found = await diagnostics(hass, entry)
     assert found["issues"] == []
     assert found["session"]["outage"] is None
-    assert timedelta(0) <= home.clock.now() - datetime.fromisoformat(found["session"]["heard_at"]) < timedelta(minutes=1)
+    assert (
+        timedelta(0) <= home.clock.now() - datetime.fromisoformat(found["session"]["heard_at"]) < timedelta(minutes=1)
+    )
     (lost,) = [event for event in found["last_events"] if "lost" in event["what"]]
     assert abs(datetime.fromisoformat(lost["at"]) - lost_at) < timedelta(seconds=5)
     assert lost["times"] == 1
