@@ -3,9 +3,8 @@
 Above: users, their automations and scripts. Below: the coordinator of the meter that is meant.
 """
 
-from collections.abc import Iterable, Mapping
 from dataclasses import fields, is_dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -161,23 +160,26 @@ def _property(prop: RawProperty) -> dict[str, JsonValueType]:
 
 def _plain(value: object) -> JsonValueType:
     """Return a value of the client in the types of JSON."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case Decimal():
-            return float(value)
-        case bytes():
-            return value.hex().upper()
-        case Mapping():
-            return {str(key): _plain(of_key) for key, of_key in value.items()}
-        case frozenset():
-            # A property map.
-            return [f"{epc:02X}" for epc in sorted(value)]
-        case Iterable():
-            return [_plain(one) for one in value]
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.repr}
-    return str(value)
+    plain: JsonValueType
+    if value is None or isinstance(value, bool | int | str):
+        plain = value
+    elif isinstance(value, Decimal):
+        plain = float(value)
+    elif isinstance(value, bytes):
+        plain = value.hex().upper()
+    elif isinstance(value, date | time):
+        plain = value.isoformat()
+    elif isinstance(value, frozenset):
+        # A property map.
+        plain = [f"{epc:02X}" for epc in sorted(value)]
+    elif isinstance(value, tuple):
+        plain = [_plain(one) for one in value]
+    elif is_dataclass(value):
+        # What is kept out of the representation tells whose meter it is.
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.repr}
+    else:
+        plain = str(value)
+    return plain
 
 
 def _coordinator_of(call: ServiceCall) -> BrouteCoordinator:

@@ -15,7 +15,7 @@ from custom_components.broute.issues import Issue
 from simulator import SimulatedHome
 from simulator.happenings import Happenings
 
-from .world import PORT, TOKEN, Ports, has_value, until
+from .world import TOKEN, Ports, has_value, until
 
 AN_HOUR_S = 3600.0
 
