@@ -11,7 +11,7 @@ from .history.clock import clock_issue_id
 from .services import async_setup_services
 from .store import LedgerStore, MemoryStore, async_forget
 
-PLATFORMS = [Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
