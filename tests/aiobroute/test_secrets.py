@@ -72,6 +72,7 @@ async def test_a_whole_life_at_debug_level_tells_nobody_whose_meter_it_is(
             await asyncio.sleep(300)
             await meter.describe()
             texts = [caplog.text, repr(meter.memory), repr(meter.module), repr(meter.failure), repr(meter.statistics)]
+            texts += [repr(meter.journal), repr(meter.outage)]
     assert "← GET_RES" in caplog.text
     assert len(caplog.records) > 500
     for text in texts:

@@ -27,12 +27,14 @@ from .exceptions import (
     PropertyError,
     PropertyRefusedError,
 )
+from .journal import JournalEntry
 from .link.base import Dialect, Drop, Module, Network
 from .memory import Memory
 from .meter import SmartMeter
 from .plausibility import SUPPLY_LIMIT_W
 from .reactions import SessionState
 from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
+from .recovery import Outage
 from .session import Session
 from .statistics import Statistics
 
@@ -51,6 +53,7 @@ __all__ = [
     "CredentialsRefusedError",
     "Dialect",
     "Drop",
+    "JournalEntry",
     "MalformedCredentialsError",
     "MalformedIdError",
     "MalformedMemoryError",
@@ -64,6 +67,7 @@ __all__ = [
     "NotAModuleError",
     "NotJoinedError",
     "NotSentError",
+    "Outage",
     "PortBusyError",
     "PortError",
     "PortMissingError",

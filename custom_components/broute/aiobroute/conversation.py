@@ -85,8 +85,8 @@ class Conversation:
     ) -> None:
         self.rssi_dbm: float | None = None
         """How strongly the meter was heard last; `None` while it was not heard."""
-        self.heard_at = 0.0
-        """When the meter was heard last, or joined, on the event loop's clock."""
+        self.heard_at: float | None = None
+        """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
         self.was_answered = False
         """Whether the meter has answered anything since it was joined."""
         self.silent_attempts = SILENT_ATTEMPTS
@@ -127,7 +127,6 @@ class Conversation:
         self._joined = True
         self.was_answered = False
         self.unanswered = 0
-        self.heard_at = asyncio.get_running_loop().time()
         self._next_send_at = 0.0
         self.rssi_dbm = self._meter.rssi_dbm if self._meter else None
         self._renewed.set()

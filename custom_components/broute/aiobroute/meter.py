@@ -20,6 +20,7 @@ from .echonet.frame import Frame
 from .echonet.smart_meter import Counters
 from .echonet.values import PropertyCodec
 from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError, PropertyRefusedError
+from .journal import JournalEntry
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
 from .log import MeterLog
@@ -28,6 +29,7 @@ from .plausibility import Doubt, Measured, Observation, Plausibility
 from .properties import Answers, PropertyReader
 from .reactions import SessionState
 from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
+from .recovery import Outage
 from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
@@ -171,6 +173,16 @@ class SmartMeter:
         return self._session.failure
 
     @property
+    def outage(self) -> Outage | None:
+        """What was tried since there has been no session; `None` while there is one, and before and after it all."""
+        return self._session.outage
+
+    @property
+    def journal(self) -> Sequence[JournalEntry]:
+        """The last events and failures, the oldest first; nothing in them tells whose meter it is."""
+        return self._session.journal
+
+    @property
     def module(self) -> Module | None:
         """What the module says of itself; `None` while no port is open."""
         return self._session.module
@@ -207,6 +219,11 @@ class SmartMeter:
     def rssi_dbm(self) -> float | None:
         """How strongly the meter was heard last; `None` before it was heard."""
         return self._session.conversation.rssi_dbm
+
+    @property
+    def heard_at_s(self) -> float | None:
+        """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
+        return self._session.conversation.heard_at
 
     @property
     def believed(self) -> BelievedCounters | None:

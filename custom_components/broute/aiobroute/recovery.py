@@ -5,11 +5,20 @@ fails; the same after a reset of the module; the same on a port that was closed 
 is out of reach, and is called again and again where it was last, with a search only now and then.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 import random
 
-from .exceptions import BrouteError, CredentialsRefusedError, ModuleError, NotAModuleError, PortBusyError, PortError
+from .exceptions import (
+    BrouteError,
+    CredentialsRefusedError,
+    MeterNotFoundError,
+    MeterSilentError,
+    ModuleError,
+    NotAModuleError,
+    PortBusyError,
+    PortError,
+)
 
 PORT_PAUSE_S = 1.0
 """The port is gone, or no module answers behind it: nobody is disturbed by looking again, least of all the meter."""
@@ -46,19 +55,37 @@ class Attempt:
     searches: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """What was tried since there has been no session.
+
+    `since_s`: on the event loop's clock. `attempts`: those that were begun. `searches_in_vain`: how many searches in a
+    row, up to the longest scan, have heard no network with our pairing ID. `refusals`: how many attempts in a row have
+    ended with a meter that was heard and refused us; failures of port or module between them do not count. `heard_dbm`:
+    how strongly the meter was heard by the last search, `None` if that was in vain, or none was made.
+    """
+
+    since_s: float
+    attempts: int = 0
+    searches_in_vain: int = 0
+    refusals: int = 0
+    heard_dbm: float | None = None
+
+
 _FIRST = tuple(Attempt(footing, searches=True) for footing in Footing)
 _NOW_AND_THEN = (Attempt(Footing.RESET, searches=True), Attempt(Footing.REOPEN, searches=True))
 _USUAL = Attempt(Footing.AS_IT_IS, searches=False)
 
 
 class Recovery:
-    """One outage. `footing` is what its cause demands of the first attempt."""
+    """One outage. `footing` is what its cause demands of the first attempt, `since_s` when it began."""
 
-    def __init__(self, footing: Footing, randomness: random.Random) -> None:
+    def __init__(self, footing: Footing, randomness: random.Random, *, since_s: float) -> None:
+        self.outage = Outage(since_s=since_s)
+        """What was tried so far."""
         self._footing = footing
         self._random = randomness
-        self._attempts = 0
-        self._refusals = 0
+        self._rebuffs = 0
         self._module_failed = False
         self._broken_off = 0
 
@@ -68,8 +95,8 @@ class Recovery:
 
     def next_attempt(self) -> Attempt:
         """Return what is tried now."""
-        number = self._attempts
-        self._attempts += 1
+        number = self.outage.attempts
+        self.outage = replace(self.outage, attempts=number + 1)
         if number < len(_FIRST):
             attempt = _FIRST[number]
         else:
@@ -78,13 +105,22 @@ class Recovery:
         footing, self._footing = self._footing, Footing.AS_IT_IS
         return Attempt(max(attempt.footing, footing), attempt.searches)
 
-    def pause_s(self, failure: BrouteError, *, outage_s: float, knows_network: bool, used_air: bool = False) -> float:
+    def end_search(self, heard_dbm: float | None) -> None:
+        """Note how strongly the meter was heard by a whole search; `None`: no network with our pairing ID was."""
+        in_vain = 0 if heard_dbm is not None else self.outage.searches_in_vain + 1
+        self.outage = replace(self.outage, searches_in_vain=in_vain, heard_dbm=heard_dbm)
+
+    def pause_s(self, failure: BrouteError, *, now_s: float, knows_network: bool, used_air: bool = False) -> float:
         """Return how long to wait after an attempt, and note what the next one must begin with.
 
-        `outage_s`: for how long there has been no session; `knows_network`: whether there is one to join without a
-        search; `used_air`: whether the attempt has come to a scan or a join.
+        `now_s`: on the event loop's clock; `knows_network`: whether there is one to join without a search; `used_air`:
+        whether the attempt has come to a scan or a join.
         """
-        pause_s = self._base_pause_s(failure, outage_s, knows_network=knows_network)
+        if isinstance(failure, CredentialsRefusedError):
+            self.outage = replace(self.outage, refusals=self.outage.refusals + 1, searches_in_vain=0)
+        elif isinstance(failure, MeterNotFoundError | MeterSilentError):
+            self.outage = replace(self.outage, refusals=0)
+        pause_s = self._base_pause_s(failure, now_s - self.outage.since_s, knows_network=knows_network)
         if used_air and isinstance(failure, PortError | ModuleError | NotAModuleError):
             self._broken_off += 1
             pause_s = max(pause_s, _nth(AIR_PAUSES_S, self._broken_off))
@@ -104,8 +140,8 @@ class Recovery:
                 return PORT_PAUSE_S
         self._module_failed = False
         if isinstance(failure, CredentialsRefusedError) or not knows_network:
-            self._refusals += 1
-            return _nth(REFUSAL_PAUSES_S, self._refusals)
+            self._rebuffs += 1
+            return _nth(REFUSAL_PAUSES_S, self._rebuffs)
         return SILENCE_PAUSE_S if outage_s < LONG_SILENCE_S else LONG_SILENCE_PAUSE_S
 
 

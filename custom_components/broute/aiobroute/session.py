@@ -7,14 +7,12 @@ What is done about each thing that can happen is a table in `reactions`, the ord
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 import logging
 import random
 
 from .conversation import SILENT_ATTEMPTS, Conversation, Trouble
 from .credentials import Credentials
-from .echonet import node_profile, super_class
-from .echonet.frame import NODE_PROFILE, SMART_METER, Eoj, Esv, Frame, Property
 from .exceptions import (
     BrouteError,
     ClosedError,
@@ -26,15 +24,17 @@ from .exceptions import (
     NotJoinedError,
     PortError,
     PortSharedError,
-    PropertyError,
 )
+from .instances import Instances
+from .journal import Journal, JournalEntry
 from .link.base import Dialect, Drop, Link, LinkEvent, LinkListener, Module, Network
 from .link.identify import identify
 from .link.port import PortOpener, open_with_serialx
 from .reactions import Lapse, Occurrence, Reaction, SessionState, reaction_to
-from .recovery import Attempt, Footing, Recovery
+from .recovery import Attempt, Footing, Outage, Recovery
 from .response_timer import ResponseTimer
 from .statistics import Statistics
+from .watch import ask_operation_status, watch_the_meter, watch_the_module
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -49,15 +49,6 @@ RENEWAL_LIMIT_S = 60.0
 """From the end of the session's lifetime to its renewal by the module; 2 s are usual, 42 s were seen."""
 LEAVE_LIMIT_S = 5.0
 """For an orderly end, which may have to wait for a command that is under way."""
-INSTANCE_LIST_WAIT_S = 20.0
-"""The meter sends its instance list by itself within seconds; after this time it is asked for (AIF 3.1.1)."""
-MODULE_CHECK_S = 8.0
-"""After so long without a word of the meter the module is asked, over the wire alone, whether all is as it was."""
-SILENCE_LIMIT_S = 300.0
-"""After so long without a word of the meter it is asked for its operation status."""
-DOUBT_S = 20.0
-"""So often it is asked once it has left something unanswered: nobody else may ask in that time."""
-CLOCK_RESOLUTION_S = 0.001
 SURPRISE_PAUSE_S = 10.0
 PATIENCE = (1, 4, 10)
 """How many times more silence is borne in a session that replaces one which the meter had fallen silent in: when a new
@@ -66,6 +57,7 @@ DISTURBANCES = 3
 DISTURBANCE_SPAN_S = 60.0
 """So many spoilt lines and answers to nobody's commands in this time are another program's work, not the wire's."""
 
+WITH_SESSION = frozenset({SessionState.JOINED, SessionState.RENEWING})
 
 type StateListener = Callable[[SessionState], None]
 
@@ -99,8 +91,6 @@ class Session:
         self.state = SessionState.CLOSED
         self.failure: BrouteError | None = None
         """Why the last attempt failed; `None` while there is nothing to complain of."""
-        self.instances: frozenset[Eoj] | None = None
-        """The objects that the meter announced in this session; `None` while it did not."""
         self.statistics = Statistics()
         self._url = url
         self._credentials = credentials
@@ -108,7 +98,7 @@ class Session:
         self._random = randomness or random.Random()  # noqa: S311 - it spreads requests, it keeps no secret
         self.conversation = Conversation(self._random, self.statistics, self.timer, self._take)
         """What is said to the meter while it is joined."""
-        self.conversation.on_notification(self._take_notification)
+        self.instances = Instances(self.conversation)
         self._link: Link | None = None
         self._joining = network
         """The network that the session is being set up with."""
@@ -117,7 +107,9 @@ class Session:
         self._opened = False
         self._closing = False
         self._keeper: asyncio.Task[None] | None = None
-        self._recovery = Recovery(Footing.AS_IT_IS, self._random)
+        self._recovery: Recovery
+        """Of the outage that is there, or was the last; from the beginning of the session on."""
+        self._journal = Journal()
         self._fruitless_sessions = 0
         """How many sessions in a row have brought no answer."""
         self._disturbances: deque[float] = deque(maxlen=DISTURBANCES)
@@ -159,6 +151,7 @@ class Session:
         if self._opened or self._closing:
             raise ClosedError("A session is opened once")
         self._opened = True
+        self._begin_outage(Footing.AS_IT_IS)
         self._become(SessionState.OPENING)
 
     async def joined(self) -> None:
@@ -167,7 +160,7 @@ class Session:
         Raises:
             BrouteError: the attempt that was under way failed, and why. The next one comes after a pause.
         """
-        while self.state not in (SessionState.JOINED, SessionState.RENEWING):
+        while self.state not in WITH_SESSION:
             if self.state is SessionState.CLOSED:
                 raise ClosedError("The session is closed")
             if self.state is SessionState.WAITING and self.failure:
@@ -178,7 +171,9 @@ class Session:
     async def close(self) -> None:
         """End the session with the meter and close the port, within seconds. Nothing survives it."""
         self._closing = True
-        was_joined = self.state in (SessionState.JOINED, SessionState.RENEWING)
+        was_joined = self.state in WITH_SESSION
+        if self.state is not SessionState.CLOSED:
+            self._note("session closed")
         self._abandon(ClosedError("The session was closed"))
         self.conversation.lift_bar()
         self._become(SessionState.CLOSED)
@@ -202,6 +197,16 @@ class Session:
     def module(self) -> Module | None:
         """What the module says of itself; `None` before it was identified."""
         return self._link.module if self._link else None
+
+    @property
+    def outage(self) -> Outage | None:
+        """What was tried since there has been no session; `None` while there is one, and before and after it all."""
+        return None if self.state in (*WITH_SESSION, SessionState.CLOSED) else self._recovery.outage
+
+    @property
+    def journal(self) -> Sequence[JournalEntry]:
+        """The last events, the oldest first."""
+        return self._journal.entries
 
     def on_state(self, listener: StateListener) -> Callable[[], None]:
         """Call `listener` whenever the state changes; return what ends that."""
@@ -235,11 +240,14 @@ class Session:
             case Reaction.HOLD:
                 self._hold()
             case Reaction.RESUME:
+                self._note("session renewed")
                 self._end_renewal()
                 self._become(SessionState.JOINED)
             case Reaction.BAR:
+                self._note("transmission limit reached")
                 self.conversation.bar()
             case Reaction.LIFT:
+                self._note("transmission limit lifted")
                 self.conversation.lift_bar()
             case Reaction.REJOIN:
                 self._lose(occurrence, Footing.AS_IT_IS)
@@ -249,6 +257,7 @@ class Session:
                 self._lose(occurrence, Footing.REOPEN)
 
     def _begin(self) -> None:
+        self._note("session joined")
         self.conversation.begin()
         self._begun()
 
@@ -263,6 +272,7 @@ class Session:
 
     def _hold(self) -> None:
         """Send nothing until the module, which does so by itself, has renewed the session (protocol 3.5)."""
+        self._note("session expired, its renewal is awaited")
         self.conversation.await_renewal()
         self._renewal_deadline = asyncio.get_running_loop().call_later(
             RENEWAL_LIMIT_S, self._take, Lapse.RENEWAL_OVERDUE
@@ -278,16 +288,24 @@ class Session:
     def _lose(self, cause: Occurrence, footing: Footing) -> None:
         """Note that the session is gone; the keeper sets it up again."""
         if self.state is SessionState.WAITING:
+            self._note(f"while waiting: {_words_for(cause)}")
             self._recovery.demand(footing)
             return
         _LOGGER.debug("The session is lost: %s", cause.name)
+        self._note(f"session lost: {_words_for(cause)}")
         self.statistics.losses[cause.name.lower()] += 1
         fruitless = cause is Trouble.METER_SILENT and not self.conversation.was_answered
         self._fruitless_sessions = self._fruitless_sessions + 1 if fruitless else 0
-        self._recovery = Recovery(footing, self._random)
+        self._begin_outage(footing)
         self._lost.set()
         self._abandon(_failure_of(cause))
         self._become(SessionState.WAITING)
+
+    def _begin_outage(self, footing: Footing) -> None:
+        self._recovery = Recovery(footing, self._random, since_s=asyncio.get_running_loop().time())
+
+    def _note(self, what: str) -> None:
+        self._journal.note(asyncio.get_running_loop().time(), what)
 
     def _abandon(self, failure: BrouteError) -> None:
         """Let nothing wait for a session that is not there."""
@@ -312,21 +330,6 @@ class Session:
             self._disturbances.append(asyncio.get_running_loop().time())
         self.conversation.drop(drop)
 
-    def _take_notification(self, frame: Frame) -> None:
-        if frame.seoj == NODE_PROFILE:
-            self._take_instances(frame)
-
-    def _take_instances(self, frame: Frame) -> None:
-        for prop in frame.properties:
-            if prop.epc != node_profile.INSTANCE_LIST_NOTIFICATION.epc:
-                continue
-            try:
-                self.instances = frozenset(node_profile.INSTANCE_LIST_NOTIFICATION.decode(prop.edt))
-                if SMART_METER not in self.instances:
-                    _LOGGER.warning("What was joined does not say that it is a smart meter")
-            except PropertyError as err:
-                _LOGGER.debug("Dropped an instance list: %s", err)
-
     # Setting the session up, again and again.
 
     async def _keep(self) -> None:
@@ -342,8 +345,6 @@ class Session:
 
     async def _set_up(self) -> None:
         """Try until there is a session, with growing pauses."""
-        loop = asyncio.get_running_loop()
-        began_at = loop.time()
         surprised = False
         while True:
             self._lost.clear()
@@ -367,10 +368,11 @@ class Session:
             if isinstance(failure, PortError | NotAModuleError):
                 # Somebody else may need it, or it has to be taken out.
                 await self._drop_link()
+            self._note(f"attempt failed: {type(failure).__name__}: {failure}")
             self._abandon(failure)
             pause_s = self._recovery.pause_s(
                 failure,
-                outage_s=loop.time() - began_at,
+                now_s=asyncio.get_running_loop().time(),
                 knows_network=self.network is not None,
                 used_air=self.statistics.scans + self.statistics.joins > air,
             )
@@ -393,6 +395,7 @@ class Session:
             self._prepared = False
             await link.prepare(self._credentials)
             self._prepared = True
+            self._note("module reset and prepared")
             self.conversation.lift_bar()
         refusal: BrouteError | None = None
         if self.network:
@@ -421,12 +424,12 @@ class Session:
         self._become(SessionState.AUTHENTICATING)
         if not await link.take_up(network):
             return False
-        self.instances = None
+        self.instances.forget()
         self._joining = network
         self.conversation.listen_to(link, network)
         self.conversation.begin()
         try:
-            await self._ask_operation_status()
+            await ask_operation_status(self.conversation)
         except (NotJoinedError, MeterSilentError, ModuleError) as err:
             _LOGGER.debug("The module holds no session that can be used: %s", err)
             self.conversation.end(err)
@@ -435,6 +438,7 @@ class Session:
         if self.state is SessionState.AUTHENTICATING:
             # Nobody has learned anything by the check.
             self.conversation.hurry()
+            self._note("session taken up that the module still held")
             self._begun()
         return True
 
@@ -444,12 +448,25 @@ class Session:
         for duration in SCAN_DURATIONS:
             await self.conversation.clear_to_transmit()
             self.statistics.scans += 1
-            networks = [
-                network for network in await link.scan(duration) if network.pairing_id == self._credentials.pairing_id
-            ]
+            networks = self._heard_of_ours(await link.scan(duration), duration)
             if networks:
-                return sorted(networks, key=lambda network: network.rssi_dbm, reverse=True)
+                self._recovery.end_search(self._meter_of(networks).rssi_dbm)
+                return networks
+        self._recovery.end_search(None)
         raise MeterNotFoundError("No meter with this ID was heard: it is too far away, or the ID is wrong")
+
+    def _heard_of_ours(self, networks: list[Network], duration: int) -> list[Network]:
+        """Return those of a scan that answer to our pairing ID, the strongest first."""
+        ours = [network for network in networks if network.pairing_id == self._credentials.pairing_id]
+        ours.sort(key=lambda network: network.rssi_dbm, reverse=True)
+        levels = ", ".join(f"{network.rssi_dbm:.0f} dBm" for network in ours)
+        self._note(f"scan of duration {duration}: {len(networks)} heard" + (f", ours at {levels}" if ours else ""))
+        return ours
+
+    def _meter_of(self, networks: list[Network]) -> Network:
+        """Return the network of the meter that we know, if it is among them, else the first."""
+        known = (network for network in networks if self.network and network.mac == self.network.mac)
+        return next(known, networks[0])
 
     async def _join_one_of(self, link: Link, networks: list[Network]) -> None:
         """Authenticate with the first meter that lets us: another household's ID may end as ours does."""
@@ -468,15 +485,16 @@ class Session:
         await self._let_the_meter_rest()
         for attempt in range(1, JOIN_ATTEMPTS + 1):
             await self.conversation.clear_to_transmit()
-            self.instances = None
+            self.instances.forget()
             self._joining = network
             self.conversation.listen_to(link, network)
             self.statistics.joins += 1
             try:
                 # That it is joined is reported first, and there may be more news before this returns.
                 await link.join(network)
-            except CredentialsRefusedError:
-                if attempt == JOIN_ATTEMPTS:
+            except (CredentialsRefusedError, MeterSilentError) as err:
+                self._note(f"join failed: {type(err).__name__}")
+                if isinstance(err, MeterSilentError) or attempt == JOIN_ATTEMPTS:
                     raise
                 await asyncio.sleep(JOIN_PAUSE_S)
             else:
@@ -506,6 +524,7 @@ class Session:
         )
         self._link = link
         self._prepared = False
+        self._note(f"module identified: {link.module.dialect}")
         self.dialect = link.module.dialect
         return link
 
@@ -519,9 +538,13 @@ class Session:
     async def _watch(self) -> None:
         """Wait until the session is lost; see meanwhile that module and meter are still there."""
         watches = [
-            asyncio.create_task(watch())
-            for watch in (self._ask_for_instances, self._watch_the_module, self._watch_the_meter)
+            asyncio.create_task(self.instances.ask_in_time()),
+            asyncio.create_task(watch_the_meter(self.conversation)),
         ]
+        if self._link and self.network:
+            watches.append(
+                asyncio.create_task(watch_the_module(self._link, self.network, self.conversation, self._take))
+            )
         for watch in watches:
             watch.add_done_callback(self._end_watch)
         try:
@@ -537,59 +560,6 @@ class Session:
             _LOGGER.error("The session is set up again, for it is not watched any more", exc_info=err)
             self._take(Trouble.MODULE_SILENT)
 
-    async def _ask_for_instances(self) -> None:
-        await asyncio.sleep(INSTANCE_LIST_WAIT_S)
-        if self.instances is None:
-            asked = Property(node_profile.INSTANCE_LIST_NOTIFICATION.epc)
-            try:
-                # Not every meter takes this question: that it does not answer tells nothing of the session.
-                answer = await self.conversation.request(
-                    Esv.INF_REQ, (asked,), to=NODE_PROFILE, repeats=0, counts=False
-                )
-                self._take_instances(answer)
-            except BrouteError as err:
-                _LOGGER.debug("The meter did not give its instance list: %s", err)
-
-    async def _watch_the_module(self) -> None:
-        """Notice that the module is gone, was reset, or is used by somebody else, though nobody sends anything."""
-        loop = asyncio.get_running_loop()
-        checked_at = loop.time()
-        while (link := self._link) and (network := self.network):
-            heard_at = max(checked_at, self.conversation.heard_at)
-            await asyncio.sleep(heard_at + MODULE_CHECK_S - loop.time())
-            if self.conversation.heard_at > heard_at:
-                continue
-            try:
-                is_as_it_was = await link.take_up(network)
-            except PortError:
-                self._take(LinkEvent.LOST)
-            except BrouteError:
-                self._take(Trouble.MODULE_SILENT)
-            else:
-                if not is_as_it_was:
-                    self._take(LinkEvent.RESET)
-            checked_at = loop.time()
-
-    async def _watch_the_meter(self) -> None:
-        """Ask the meter something small when it has been silent for long, and soon when that is in doubt."""
-        loop = asyncio.get_running_loop()
-        asked_at = loop.time()
-        while True:
-            limit_s = DOUBT_S if self.conversation.unanswered else SILENCE_LIMIT_S
-            remaining_s = max(asked_at, self.conversation.heard_at) + limit_s - loop.time()
-            # The clock's resolution may leave a rest too small to pass.
-            if remaining_s > CLOCK_RESOLUTION_S:
-                await asyncio.sleep(min(remaining_s, DOUBT_S))
-                continue
-            try:
-                await self._ask_operation_status()
-            except BrouteError as err:
-                _LOGGER.debug("The meter does not say that it is there: %s", err)
-            asked_at = loop.time()
-
-    async def _ask_operation_status(self) -> None:
-        await self.conversation.request(Esv.GET, (Property(super_class.OPERATION_STATUS.epc),), repeats=0)
-
 
 def _failure_of(cause: Occurrence) -> BrouteError:
     """Say to whoever waits why there is no session any more."""
@@ -601,6 +571,15 @@ def _failure_of(cause: Occurrence) -> BrouteError:
         case Trouble.MODULE_SILENT | LinkEvent.RESET:
             return ModuleError("The module stopped working")
     return NotJoinedError("The session with the meter was lost")
+
+
+def _words_for(cause: Occurrence) -> str:
+    match cause:
+        case LinkEvent.LOST:
+            return "port lost"
+        case LinkEvent.RESET:
+            return "module reset"
+    return cause.name.lower().replace("_", " ")
 
 
 def _is_same(network: Network, other: Network | None) -> bool:

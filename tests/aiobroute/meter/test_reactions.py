@@ -58,7 +58,7 @@ FOOTINGS = {
 
 def test_the_ladder_is_the_one_that_is_written() -> None:
     _, *rows = table("attempt")
-    recovery = Recovery(Footing.AS_IT_IS, NoJitter())
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter(), since_s=0)
     made = [recovery.next_attempt() for _ in range(3 + 16)]
     written = [(FOOTINGS[footing], searches == "yes") for _, footing, joins, searches in rows if joins == "yes"]
     for (footings, searches), attempt in zip(written[:4], made[:4], strict=True):
@@ -90,5 +90,5 @@ def test_the_pauses_are_those_that_are_written(failure: BrouteError, knows_netwo
 def test_the_pause_for_a_silent_meter_is_the_one_that_is_written() -> None:
     cell = dict(row for row in table("the attempt failed because"))["the meter does not answer"]
     assert cell == "5 s in the first hour, then 60 s"
-    assert pauses([MeterSilentError()], outage_s=3599) == [5]
-    assert pauses([MeterSilentError()], outage_s=3600) == [60]
+    assert pauses([MeterSilentError()], now_s=3599) == [5]
+    assert pauses([MeterSilentError()], now_s=3600) == [60]

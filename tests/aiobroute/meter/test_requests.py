@@ -9,7 +9,7 @@ import pytest
 from custom_components.broute.aiobroute import CountersAt, MeterSilentError, NotJoinedError, NotSentError
 from custom_components.broute.aiobroute.conversation import REPEATS, SPACING_S
 from custom_components.broute.aiobroute.echonet import super_class
-from custom_components.broute.aiobroute.session import MODULE_CHECK_S
+from custom_components.broute.aiobroute.watch import MODULE_CHECK_S
 from simulator import OverLimit, link_local
 
 from .stage import joined, last_answer, requests

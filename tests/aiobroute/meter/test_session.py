@@ -189,7 +189,7 @@ async def test_the_instance_list_is_taken_when_it_comes() -> None:
         await session.open()
         await session.joined()
         await asyncio.sleep(10)
-        assert session.instances == frozenset({SMART_METER})
+        assert session.instances.known == frozenset({SMART_METER})
         await session.close()
 
 
@@ -202,7 +202,7 @@ async def test_the_instance_list_is_asked_for_when_it_does_not_come() -> None:
         await asyncio.sleep(15)
         home.faults.meter_silent = False
         await asyncio.sleep(10)
-        assert session.instances == frozenset({SMART_METER})
+        assert session.instances.known == frozenset({SMART_METER})
         assert [answer.esv for answer in home.meter.answers if answer.epcs == (0xD5,)][-1] == 0x73
         await session.close()
 
