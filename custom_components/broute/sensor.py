@@ -24,6 +24,7 @@ from homeassistant.const import (
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
 
 from .aiobroute import CountersAt, Dialect, Reading, SessionState
 from .const import DOMAIN, LOGGER
@@ -87,6 +88,14 @@ def _hears_how_strongly(coordinator: BrouteCoordinator) -> bool | None:
 def _while_joined(coordinator: BrouteCoordinator, value: float | None) -> int | None:
     """Return what the last answer was received with, unless there is nobody who answers."""
     return round(value) if coordinator.has_session and value is not None else None
+
+
+def _last_seen(coordinator: BrouteCoordinator) -> datetime | None:
+    """Return when the meter was heard last, to the minute: nobody needs the seconds, and each would be a state."""
+    if (heard_at_s := coordinator.meter.heard_at_s) is None:
+        return None
+    heard_at = dt_util.utcnow() - timedelta(seconds=coordinator.hass.loop.time() - heard_at_s)
+    return heard_at.replace(second=0, microsecond=0)
 
 
 READING_SENSORS: tuple[ReadingSensorDescription, ...] = (
@@ -203,6 +212,14 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
         entity_registry_enabled_default=False,
         value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.rssi_dbm),
         exists_fn=_hears_how_strongly,
+    ),
+    LinkSensorDescription(
+        key="last_seen",
+        translation_key="last_seen",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=_last_seen,
     ),
     LinkSensorDescription(
         key="failed_requests",

@@ -40,6 +40,8 @@ HALF_HOUR_AGE_S = 2400.0
 """A notice of a half hour comes within 5 minutes (AIF 3.2.1), and is of the last half hour at the latest."""
 MINUTE_AGE_S = 120.0
 """The counters of the last full minute are no older."""
+MAP_READINGS = 3
+"""In so many, two are the same, unless more is spoilt than comes through."""
 
 _SCALE = (smart_meter.EFFECTIVE_DIGITS.epc, smart_meter.ENERGY_UNIT.epc, smart_meter.COEFFICIENT.epc)
 _INSTANT = (smart_meter.POWER, smart_meter.CURRENTS)
@@ -52,6 +54,7 @@ _DESCRIPTION = (
     super_class.MANUFACTURER_CODE.epc,
     super_class.SERIAL_NUMBER.epc,
 )
+_MAPS = (super_class.GET_MAP.epc, super_class.SET_MAP.epc, super_class.ANNOUNCEMENT_MAP.epc)
 _MANDATORY = frozenset(
     {
         super_class.STANDARD_VERSION.epc,
@@ -69,6 +72,8 @@ _MANDATORY = frozenset(
 """What every meter gives (protocol 2.2), for as long as its Get map is not known."""
 
 
+type PropertyMaps = tuple[frozenset[int], frozenset[int], frozenset[int]]
+"""The Get, the Set and the announcement map."""
 type HalfHourListener = Callable[[CountersAt], None]
 
 
@@ -324,7 +329,7 @@ class SmartMeter:
         """Describe the meter; `expected` is the scale that was seen before."""
         verify = self._constants_are_remembered
         answers = await self._properties.get(_DESCRIPTION)
-        get_map = answers.required(super_class.GET_MAP)
+        get_map, set_map, announcement_map = await self._confirm_maps(_maps_of(answers))
         if refused := [epc for epc in _DESCRIPTION if epc in get_map and not answers.has_data(epc)]:
             # What the map names may only have been too much at once.
             answers |= await self._properties.get(refused)
@@ -338,8 +343,8 @@ class SmartMeter:
             serial_number=answers.value(super_class.SERIAL_NUMBER),
             standard_version=str(version) if version else None,
             get_map=get_map,
-            set_map=answers.value(super_class.SET_MAP) or frozenset(),
-            announcement_map=answers.value(super_class.ANNOUNCEMENT_MAP) or frozenset(),
+            set_map=set_map,
+            announcement_map=announcement_map,
             max_properties=self._properties.max_properties,
         )
         if verify and constants.scale != (self.constants and self.constants.scale):
@@ -507,6 +512,20 @@ class SmartMeter:
             _LOGGER.debug("There is no energy yet: %s", err)
             return None
 
+    async def _confirm_maps(self, maps: PropertyMaps) -> PropertyMaps:
+        """Return maps that the meter gave twice: a spoilt digit adds properties to them, or takes some away."""
+        known = self.constants
+        seen = {(known.get_map, known.set_map, known.announcement_map)} if known else set()
+        readings = 1
+        while maps not in seen:
+            if readings == MAP_READINGS:
+                raise ImplausibleValueError("The meter gives its property maps differently each time")
+            seen.add(maps)
+            self._session.conversation.hurry()
+            maps = _maps_of(await self._properties.get(_MAPS))
+            readings += 1
+        return maps
+
     async def _read_scale(self, get_map: frozenset[int], expected: Scale | None) -> Scale:
         """Read the scale: once if it is the expected one, else twice, since a spoilt digit would spoil all energies.
 
@@ -607,6 +626,14 @@ def _half_hour_of(answers: Answers) -> tuple[datetime | None, Counters]:
     same_time = normal is not None and reverse is not None and reverse.at == normal.at
     return (normal.at if normal else None), Counters(
         normal.counter if normal else None, reverse.counter if reverse and same_time else None
+    )
+
+
+def _maps_of(answers: Answers) -> PropertyMaps:
+    return (
+        answers.required(super_class.GET_MAP),
+        answers.value(super_class.SET_MAP) or frozenset(),
+        answers.value(super_class.ANNOUNCEMENT_MAP) or frozenset(),
     )
 
 
