@@ -19,6 +19,7 @@ part:
     home.meter.clock_offset = ...      its clock is set wrong, or right again
     home.meter.restart_counters()      the same meter counts anew from 0
     home.meter.change_scale(unit=2)    it counts in another unit, with another coefficient or other digits
+    home.meter.fault = True            it announces a fault; so do `operating` and `location`
     home.replace_meter()               another meter with the same ID, new or with an earlier life
     home.add_neighbour(pan)            another household's meter
     home.module.reset()                the module starts anew under us (J11: 6019)

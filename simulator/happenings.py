@@ -104,6 +104,13 @@ def _mac(value: object) -> str:
     return hexadecimal(value)
 
 
+def _location(value: object) -> str:
+    location = bytes.fromhex(hexadecimal(value))
+    if len(location) != 1 and not (len(location) == 17 and location[0] == 0x01):
+        raise ValueError("one byte is wanted, or 17 of which the first is 01")
+    return location.hex()
+
+
 def _pairing_id(value: object) -> str:
     if not isinstance(value, str) or len(value) not in (0, 8) or not value.isascii() or not value.isprintable():
         raise ValueError("eight characters or none are wanted")
@@ -134,6 +141,8 @@ ARGUMENTS: dict[str, Callable[[object], object]] = {
     "digits": _from_1_to(8),
     "same_energy": flag,
     "faulty": flag,
+    "operating": flag,
+    "location": _location,
     "keeps_power": flag,
     "model": _one_of(MODELS),
     "module": _one_of(PRODUCTS),
@@ -297,6 +306,14 @@ class Happenings:
     def meter_faulty(self, *, faulty: bool) -> None:
         """The meter announces that it has a fault (property 88), or that it has none any more."""
         self._home.meter.fault = faulty
+
+    def meter_operating(self, *, operating: bool) -> None:
+        """The meter announces that it is in operation (property 80), or that it is not."""
+        self._home.meter.operating = operating
+
+    def meter_location(self, location: str) -> None:
+        """The meter announces where it is installed (property 81): one byte, or the 17 of position data, in hex."""
+        self._home.meter.location = bytes.fromhex(location)
 
     def neighbour_appeared(
         self,

@@ -113,6 +113,16 @@ class Meter:
         self._changed(0x88)
 
     @property
+    def location(self) -> bytes:
+        """Property 81, 1 or 17 bytes; a change is announced."""
+        return self.object.location
+
+    @location.setter
+    def location(self, value: bytes) -> None:
+        self.object.location = value
+        self._changed(0x81)
+
+    @property
     def registers(self) -> Registers:
         """What the meter counts now."""
         return self._history.registers

@@ -18,7 +18,7 @@ from custom_components.broute.aiobroute.response_timer import RequestKind
 
 MAC = bytes.fromhex("001D129012345678")
 SOUND = Memory(
-    network=Network(channel=33, pan_id=0x8888, mac=MAC, rssi_dbm=-60.5, pairing_id="CCDDEEFF"),
+    network=Network(channel=33, pan_id=0x8888, mac=MAC, rssi_dbm=-60.5, lqi=159, pairing_id="CCDDEEFF"),
     dialect=Dialect.J11,
     constants=Constants(
         mac=MAC,
@@ -88,6 +88,7 @@ def _judge(memory: Memory) -> None:
         assert 0 <= network.pan_id <= 0xFFFF
         assert len(network.mac) == 8
         assert isfinite(network.rssi_dbm)
+        assert network.lqi is None or (type(network.lqi) is int and 0 <= network.lqi <= 0xFF)
         assert network.pairing_id is None or type(network.pairing_id) is str
     if constants := memory.constants:
         _judge_constants(constants)

@@ -15,6 +15,7 @@ GET_POWER = "1081000105FF010288016201E700"
 GET_IMPORT = "1081000105FF010288016201E000"
 GET_CLOCK = "1081000105FF01028801620297009800"
 GET_SCALE = "1081000105FF010288016203E100D300D700"
+GET_LOCATION = "1081000105FF0102880162018100"
 GET_SERIAL = "1081000105FF0102880162018D00"
 
 
@@ -226,6 +227,24 @@ async def test_a_fault_of_the_meter_is_announced() -> None:
         assert b"7301880142" in await peer.settle(1)
 
 
+async def test_that_the_meter_is_not_in_operation_is_announced() -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.meter_operating(operating=False)
+        assert b"7301800131" in await peer.settle(1)
+        happenings.meter_operating(operating=True)
+        assert b"7301800130" in await peer.settle(1)
+
+
+@pytest.mark.parametrize("location", ["29", "01" + 16 * "37"])
+async def test_another_place_of_the_meter_is_announced(location: str) -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.happen("meter_location", {"location": location})
+        assert f"730181{len(location) // 2:02X}{location}".encode() in await peer.settle(1)
+        assert (await answer(peer, home, GET_LOCATION)).endswith(f"720181{len(location) // 2:02X}{location}")
+
+
 async def test_neighbours_appear_and_vanish() -> None:
     with SimulatedHome() as home:
         happenings = Happenings(home)
@@ -337,6 +356,10 @@ async def test_each_happening_is_documented_and_each_argument_can_be_read() -> N
         ("meter_scale_changed", {"coefficient": 0}, "coefficient: a whole number of 1 to 999999"),
         ("meter_scale_changed", {"digits": 9}, "digits: a whole number of 1 to 8"),
         ("meter_scale_changed", {"same_energy": 1}, "same_energy: true or false"),
+        ("meter_operating", {"operating": 0}, "operating: true or false"),
+        ("meter_location", {"location": "0"}, "location: pairs of hexadecimal digits"),
+        ("meter_location", {"location": "0161"}, "location: one byte is wanted, or 17"),
+        ("meter_location", {"location": "02" + 32 * "0"}, "location: one byte is wanted, or 17"),
         ("neighbour_appeared", {"mac": "00"}, "mac: 16 hexadecimal digits"),
         ("neighbour_appeared", {"lqi": 256}, "lqi: "),
         ("neighbour_appeared", {"pairing_id": "CCDDEEF"}, "pairing_id: eight characters"),

@@ -89,14 +89,15 @@ async def test_a_confirmed_notice_is_not_repeated_and_the_confirmation_kept() ->
 
 
 @pytest.mark.parametrize(
-    ("attribute", "value", "payload"), [("fault", True, "7301880141"), ("operating", False, "7301800131")]
+    ("attribute", "value", "payload"),
+    [("fault", True, "7301880141"), ("operating", False, "7301800131"), ("location", b"\x29", "7301810129")],
 )
-async def test_a_change_of_status_is_announced(attribute: str, value: bool, payload: str) -> None:
+async def test_a_change_of_status_is_announced(attribute: str, value: object, payload: str) -> None:
     with SimulatedHome() as home:
         setattr(home.meter, attribute, value)
         peer = await joined(home)
         setattr(home.meter, attribute, value)
-        assert getattr(home.meter, attribute) is value
+        assert getattr(home.meter, attribute) == value
         assert await announced(peer, 1) == ["1081000102880105FF01" + payload]
 
 

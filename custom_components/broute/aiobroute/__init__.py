@@ -5,6 +5,7 @@ ECHONET Lite with the meter. It knows nothing of Home Assistant. Start at `Smart
 """
 
 from .credentials import ID_LENGTH, PASSWORD_LENGTH, Credentials, parse_id, parse_password
+from .echonet.super_class import InstallationLocation, Place
 from .echonet.values import JST
 from .exceptions import (
     BrouteError,
@@ -37,6 +38,7 @@ from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Rea
 from .recovery import Outage
 from .session import Session
 from .statistics import Statistics
+from .status import MeterStatus
 
 __all__ = [
     "ID_LENGTH",
@@ -53,6 +55,7 @@ __all__ = [
     "CredentialsRefusedError",
     "Dialect",
     "Drop",
+    "InstallationLocation",
     "JournalEntry",
     "MalformedCredentialsError",
     "MalformedIdError",
@@ -61,6 +64,7 @@ __all__ = [
     "Memory",
     "MeterNotFoundError",
     "MeterSilentError",
+    "MeterStatus",
     "Module",
     "ModuleError",
     "Network",
@@ -68,6 +72,7 @@ __all__ = [
     "NotJoinedError",
     "NotSentError",
     "Outage",
+    "Place",
     "PortBusyError",
     "PortError",
     "PortMissingError",

@@ -85,6 +85,8 @@ class Conversation:
     ) -> None:
         self.rssi_dbm: float | None = None
         """How strongly the meter was heard last; `None` while it was not heard."""
+        self.lqi: int | None = None
+        """The link quality indicator of then, 0 to 255; `None` where the module does not tell."""
         self.heard_at: float | None = None
         """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
         self.was_answered = False
@@ -128,7 +130,8 @@ class Conversation:
         self.was_answered = False
         self.unanswered = 0
         self._next_send_at = 0.0
-        self.rssi_dbm = self._meter.rssi_dbm if self._meter else None
+        if self._meter:
+            self.rssi_dbm, self.lqi = self._meter.rssi_dbm, self._meter.lqi
         self._renewed.set()
 
     def end(self, failure: BrouteError) -> None:
@@ -360,7 +363,7 @@ class Conversation:
             return
         self.heard_at = asyncio.get_running_loop().time()
         if datagram.rssi_dbm is not None:
-            self.rssi_dbm = datagram.rssi_dbm
+            self.rssi_dbm, self.lqi = datagram.rssi_dbm, datagram.lqi
         if frame.surplus:
             _LOGGER.debug("A frame is followed by %d bytes that do not belong to it", frame.surplus)
         _LOGGER.debug("← %s", frame)

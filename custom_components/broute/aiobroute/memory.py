@@ -71,6 +71,7 @@ def _network_as_dict(network: Network) -> dict[str, Any]:
         "mac": network.mac.hex(),
         "rssi_dbm": network.rssi_dbm,
         "pairing_id": network.pairing_id,
+        "lqi": network.lqi,
     }
 
 
@@ -81,6 +82,8 @@ def _network_from_dict(data: Mapping[str, Any]) -> Network:
         mac=stored_mac(data["mac"]),
         rssi_dbm=stored_number(data["rssi_dbm"]),
         pairing_id=stored_text(data["pairing_id"]),
+        # It is missing in what was stored before there was one.
+        lqi=None if (lqi := data.get("lqi")) is None else stored_integer(lqi, 0, 0xFF),
     )
 
 

@@ -15,8 +15,9 @@ from typing import Any, Self
 
 from .clock import MeterClock
 from .credentials import Credentials
-from .echonet import smart_meter, super_class
-from .echonet.frame import Frame
+from .description import MANDATORY, SCALE, Description
+from .echonet import smart_meter
+from .echonet.frame import SMART_METER, Frame
 from .echonet.smart_meter import Counters
 from .echonet.values import PropertyCodec
 from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError, PropertyRefusedError
@@ -33,6 +34,7 @@ from .recovery import Outage
 from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
+from .status import MeterStatus, StatusListener, StatusReader
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -40,40 +42,10 @@ HALF_HOUR_AGE_S = 2400.0
 """A notice of a half hour comes within 5 minutes (AIF 3.2.1), and is of the last half hour at the latest."""
 MINUTE_AGE_S = 120.0
 """The counters of the last full minute are no older."""
-MAP_READINGS = 3
-"""In so many, two are the same, unless more is spoilt than comes through."""
 
-_SCALE = (smart_meter.EFFECTIVE_DIGITS.epc, smart_meter.ENERGY_UNIT.epc, smart_meter.COEFFICIENT.epc)
 _INSTANT = (smart_meter.POWER, smart_meter.CURRENTS)
 _COUNTERS = (smart_meter.NORMAL_ENERGY, smart_meter.REVERSE_ENERGY)
-_DESCRIPTION = (
-    super_class.STANDARD_VERSION.epc,
-    super_class.ANNOUNCEMENT_MAP.epc,
-    super_class.SET_MAP.epc,
-    super_class.GET_MAP.epc,
-    super_class.MANUFACTURER_CODE.epc,
-    super_class.SERIAL_NUMBER.epc,
-)
-_MAPS = (super_class.GET_MAP.epc, super_class.SET_MAP.epc, super_class.ANNOUNCEMENT_MAP.epc)
-_MANDATORY = frozenset(
-    {
-        super_class.STANDARD_VERSION.epc,
-        super_class.MANUFACTURER_CODE.epc,
-        super_class.ANNOUNCEMENT_MAP.epc,
-        super_class.SET_MAP.epc,
-        super_class.GET_MAP.epc,
-        smart_meter.EFFECTIVE_DIGITS.epc,
-        smart_meter.NORMAL_ENERGY.epc,
-        smart_meter.ENERGY_UNIT.epc,
-        smart_meter.POWER.epc,
-        smart_meter.CURRENTS.epc,
-    }
-)
-"""What every meter gives (protocol 2.2), for as long as its Get map is not known."""
 
-
-type PropertyMaps = tuple[frozenset[int], frozenset[int], frozenset[int]]
-"""The Get, the Set and the announcement map."""
 type HalfHourListener = Callable[[CountersAt], None]
 
 
@@ -110,25 +82,19 @@ class SmartMeter:
             randomness=randomness,
         )
         self._state = SessionState.CLOSED
-        self.constants = constants
-        """What is known of the meter; `None` before `describe()`."""
         self.read_interval_s: float | None = None
         """From one `read()` to the next; requests in the background keep that time free. `None`: nobody knows."""
-        self.is_described = False
-        """Whether `describe()` has read the constants since the meter was joined."""
-        self._constants_are_remembered = constants is not None
-        self._scale = constants.scale if constants else None
-        self._mac = constants.mac if constants else None
-        """The meter that all of this is about; `None` while it is not known."""
         self._plausibility = Plausibility()
         self._remembered = memory.believed
         """Until the meter is joined."""
         self._properties = PropertyReader(
             self._session.conversation,
-            constants.get_map if constants else _MANDATORY,
+            constants.get_map if constants else MANDATORY,
             constants.max_properties if constants else smart_meter.MAX_PROPERTIES,
         )
+        self._description = Description(self._properties, self._plausibility, constants)
         self._clock = MeterClock(self._properties)
+        self._status = StatusReader(self._properties)
         self._log = MeterLog(self._session.conversation, self._properties, self._clock, self._plausibility)
         self._half_hour_listeners: list[HalfHourListener] = []
         self._session.on_state(self._take_state)
@@ -165,7 +131,10 @@ class SmartMeter:
 
     async def close(self) -> None:
         """End the session with the meter and close the port, within seconds."""
-        await self._session.close()
+        try:
+            await self._session.close()
+        finally:
+            await self._status.close()
 
     @property
     def state(self) -> SessionState:
@@ -198,6 +167,16 @@ class SmartMeter:
         return self._session.network
 
     @property
+    def constants(self) -> Constants | None:
+        """What is known of the meter; `None` before `describe()`."""
+        return self._description.constants
+
+    @property
+    def is_described(self) -> bool:
+        """Whether `describe()` has read the constants since the meter was joined."""
+        return self._description.is_current
+
+    @property
     def memory(self) -> Memory:
         """What the next `SmartMeter` with these credentials should be given."""
         session = self._session
@@ -226,20 +205,30 @@ class SmartMeter:
         return self._session.conversation.rssi_dbm
 
     @property
+    def lqi(self) -> int | None:
+        """The link quality indicator that belongs to `rssi_dbm`, 0 to 255; `None` where the module does not tell."""
+        return self._session.conversation.lqi
+
+    @property
     def heard_at_s(self) -> float | None:
         """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
         return self._session.conversation.heard_at
 
     @property
+    def status(self) -> MeterStatus | None:
+        """What the meter says of itself, read or announced; `None` before either."""
+        return self._status.last
+
+    @property
     def believed(self) -> BelievedCounters | None:
         """The counters that were believed last; `None` before the first."""
         believed = self._plausibility.believed
-        if not believed or self._mac is None:
+        if not believed or self._description.mac is None:
             return None
         normal, reverse = (believed.get(codec.epc) for codec in _COUNTERS)
         seen_at = min(seen.after_s for seen in believed.values())
         return BelievedCounters(
-            mac=self._mac,
+            mac=self._description.mac,
             normal=normal.counter if normal else None,
             reverse=reverse.counter if reverse else None,
             seen_at=seen_at if math.isfinite(seen_at) else None,
@@ -267,6 +256,13 @@ class SmartMeter:
         self._half_hour_listeners.append(listener)
         return lambda: self._half_hour_listeners.remove(listener)
 
+    def on_status(self, listener: StatusListener) -> Callable[[], None]:
+        """Call `listener` with the new status when it has changed, read or announced; return what ends that.
+
+        What the meter announces is asked for before it is believed (see `StatusReader`).
+        """
+        return self._status.on_change(listener)
+
     # Reading.
 
     async def read(self) -> Reading:
@@ -290,16 +286,16 @@ class SmartMeter:
         epcs = [smart_meter.POWER.epc, smart_meter.CURRENTS.epc, smart_meter.NORMAL_ENERGY.epc]
         if self.constants and self.constants.measures_export:
             epcs.append(smart_meter.REVERSE_ENERGY.epc)
-        if self._scale is None:
-            epcs += _SCALE
+        if self._description.scale is None:
+            epcs += SCALE
         asked_s = self._now_s
         answers = await self._properties.get(epcs)
         answered_s = self._now_s
         # May find the scale by describing the meter.
-        scale = self._scale or await self._learn_scale(answers)
+        scale = self._description.scale or await self._description.learn_scale(answers)
         measured = self._measured(answers, epcs, scale, asked_s, answered_s)
         doubts = self._plausibility.judge(measured, scale)
-        if doubts or (scale and self._scale is None):
+        if doubts or (scale and self._description.scale is None):
             measured = await self._ask_again(measured, doubts, scale, answers)
         return Reading(
             power_w=measured.power_w,
@@ -323,38 +319,7 @@ class SmartMeter:
             PropertyError: the meter does not give what every meter must give.
             BrouteError: the meter was not asked, or did not answer.
         """
-        return await self._describe(self._scale)
-
-    async def _describe(self, expected: Scale | None) -> Constants:
-        """Describe the meter; `expected` is the scale that was seen before."""
-        verify = self._constants_are_remembered
-        answers = await self._properties.get(_DESCRIPTION)
-        get_map, set_map, announcement_map = await self._confirm_maps(_maps_of(answers))
-        if refused := [epc for epc in _DESCRIPTION if epc in get_map and not answers.has_data(epc)]:
-            # What the map names may only have been too much at once.
-            answers |= await self._properties.get(refused)
-        if self._scale is None or verify:
-            self._scale = await self._read_scale(get_map, expected)
-        version = answers.value(super_class.STANDARD_VERSION)
-        constants = Constants(
-            mac=self._session.network.mac if self._session.network else b"",
-            scale=self._scale,
-            manufacturer_code=answers.value(super_class.MANUFACTURER_CODE),
-            serial_number=answers.value(super_class.SERIAL_NUMBER),
-            standard_version=str(version) if version else None,
-            get_map=get_map,
-            set_map=set_map,
-            announcement_map=announcement_map,
-            max_properties=self._properties.max_properties,
-        )
-        if verify and constants.scale != (self.constants and self.constants.scale):
-            _LOGGER.warning("The meter counts otherwise than it did: its energies begin anew")
-            self._plausibility.believed.clear()
-        self.constants = constants
-        self._constants_are_remembered = False
-        self._properties.readable = get_map
-        self.is_described = True
-        return constants
+        return await self._description.read()
 
     def half_hour(self, answers: Answers) -> CountersAt | None:
         """Make one value of EA and EB; `None` before the meter has one, or while it cannot be converted."""
@@ -401,6 +366,17 @@ class SmartMeter:
         """
         return await self._clock.read()
 
+    async def read_status(self) -> MeterStatus:
+        """Read in the background whether the meter is in operation, whether it has a fault, and where it is installed.
+
+        In one request. What differs from what was believed is asked for again before it is, and a fault or an end of
+        operation in the first answer as well.
+
+        Raises:
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        return await self._status.read()
+
     # The meter's own log: in the background, see `RequestQueue`.
 
     async def history(self, days_back: int) -> list[CountersAt]:
@@ -436,7 +412,7 @@ class SmartMeter:
 
     def _check_meter(self, asked: Constants) -> None:
         """Raise unless the meter that was asked is still there, and counts as it did."""
-        if (self._mac, self._scale) != (asked.mac, asked.scale):
+        if (self._description.mac, self._description.scale) != (asked.mac, asked.scale):
             raise NotJoinedError("The meter that was asked is there no more, or counts otherwise than it did")
 
     @property
@@ -475,8 +451,8 @@ class SmartMeter:
         The errors of `answers` say what is not.
         """
         epcs = list(doubts)
-        if self._scale is None:
-            epcs += _SCALE
+        if self._description.scale is None:
+            epcs += SCALE
         asked_s = self._now_s
         again = Answers({})
         second = None
@@ -486,10 +462,9 @@ class SmartMeter:
         except BrouteError as err:
             _LOGGER.debug("What is in doubt could not be asked for again: %s", err)
         else:
-            if self._scale is None and scale == _scale_or_none(again):
-                self._scale = scale
-            second = self._measured(again, epcs, self._scale, asked_s, self._now_s)
-        settled, not_confirmed = self._plausibility.settle(first, second, doubts, self._scale)
+            self._description.confirm_scale(scale, again)
+            second = self._measured(again, epcs, self._description.scale, asked_s, self._now_s)
+        settled, not_confirmed = self._plausibility.settle(first, second, doubts, self._description.scale)
         answers.errors |= {epc: err for epc, err in again.errors.items() if epc in doubts}
         for epc in not_confirmed:
             answers.errors.setdefault(epc, ImplausibleValueError(f"EPC {epc:02X}: its value could not be confirmed"))
@@ -497,47 +472,7 @@ class SmartMeter:
 
     def _energy_kwh(self, measured: Measured, codec: PropertyCodec[int | None]) -> Decimal | None:
         seen = measured.counters.get(codec.epc)
-        return self._scale.energy_kwh(seen.counter) if seen and self._scale else None
-
-    async def _learn_scale(self, answers: Answers) -> Scale | None:
-        """Take the scale from the first reading; a coefficient that was refused may be absent, which the map proves.
-
-        In that case the meter has been described by this, which confirms the scale. Else it is to be confirmed.
-        """
-        try:
-            if not answers.has_data(smart_meter.COEFFICIENT.epc):
-                return (await self._describe(_scale_or_none(answers))).scale
-            return _scale_of(answers, frozenset(_SCALE))
-        except BrouteError as err:
-            _LOGGER.debug("There is no energy yet: %s", err)
-            return None
-
-    async def _confirm_maps(self, maps: PropertyMaps) -> PropertyMaps:
-        """Return maps that the meter gave twice: a spoilt digit adds properties to them, or takes some away."""
-        known = self.constants
-        seen = {(known.get_map, known.set_map, known.announcement_map)} if known else set()
-        readings = 1
-        while maps not in seen:
-            if readings == MAP_READINGS:
-                raise ImplausibleValueError("The meter gives its property maps differently each time")
-            seen.add(maps)
-            self._session.conversation.hurry()
-            maps = _maps_of(await self._properties.get(_MAPS))
-            readings += 1
-        return maps
-
-    async def _read_scale(self, get_map: frozenset[int], expected: Scale | None) -> Scale:
-        """Read the scale: once if it is the expected one, else twice, since a spoilt digit would spoil all energies.
-
-        The coefficient is asked for whatever the map says: a digit of the map may be spoilt as well.
-        """
-        scale = _scale_of(await self._properties.get(_SCALE), get_map)
-        if scale == expected:
-            return scale
-        again = _scale_of(await self._properties.get(_SCALE), get_map)
-        if again not in {scale, expected}:
-            raise ImplausibleValueError("The meter gives its unit, digits and coefficient differently each time")
-        return again
+        return self._description.scale.energy_kwh(seen.counter) if seen and self._description.scale else None
 
     # What the session reports.
 
@@ -547,17 +482,12 @@ class SmartMeter:
         self._state = state
         if not is_new or network is None:
             return
-        self.is_described = False
-        if self._mac not in {None, network.mac}:
+        if self._description.meet(network.mac):
             _LOGGER.info("Another meter answers to this ID than before")
-            self.constants = None
-            self._constants_are_remembered = False
-            self._scale = None
-            self._properties.forget(_MANDATORY)
             self._plausibility.forget()
             self._clock.forget()
+            self._status.forget()
             self._log.forget()
-        self._mac = network.mac
         remembered, self._remembered = self._remembered, None
         if remembered and remembered.mac == network.mac:
             self._remember(remembered)
@@ -572,7 +502,10 @@ class SmartMeter:
                 self._plausibility.believed[codec.epc] = Observation(counter, then_s, then_s)
 
     def _take_notification(self, frame: Frame) -> None:
+        if frame.seoj != SMART_METER:
+            return
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
+        self._status.take(answers)
         if answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) and (half_hour := self._believed_half_hour(answers)):
             for listener in tuple(self._half_hour_listeners):
                 listener(half_hour)
@@ -600,19 +533,19 @@ class SmartMeter:
         return self._in_kwh(at, counters)
 
     def _goes_with_readings(self, codec: PropertyCodec[int | None], counter: int | None, age_s: float) -> bool:
-        if self._scale is None or counter is None:
+        if self._description.scale is None or counter is None:
             return False
         seen = Observation(counter, self._now_s - age_s, self._now_s)
-        return self._plausibility.fits(codec.epc, seen, self._scale)
+        return self._plausibility.fits(codec.epc, seen, self._description.scale)
 
     def _in_kwh(self, at: datetime, counters: Counters) -> CountersAt | None:
-        if self._scale is None:
+        if self._description.scale is None:
             return None
         try:
             return CountersAt(
                 at=at,
-                import_kwh=self._scale.energy_kwh(counters.normal),
-                export_kwh=self._scale.energy_kwh(counters.reverse),
+                import_kwh=self._description.scale.energy_kwh(counters.normal),
+                export_kwh=self._description.scale.energy_kwh(counters.reverse),
             )
         except PropertyError as err:
             _LOGGER.debug("Dropped counters: %s", err)
@@ -627,31 +560,3 @@ def _half_hour_of(answers: Answers) -> tuple[datetime | None, Counters]:
     return (normal.at if normal else None), Counters(
         normal.counter if normal else None, reverse.counter if reverse and same_time else None
     )
-
-
-def _maps_of(answers: Answers) -> PropertyMaps:
-    return (
-        answers.required(super_class.GET_MAP),
-        answers.value(super_class.SET_MAP) or frozenset(),
-        answers.value(super_class.ANNOUNCEMENT_MAP) or frozenset(),
-    )
-
-
-def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:
-    coefficient = 1
-    if smart_meter.COEFFICIENT.epc in get_map or answers.has_data(smart_meter.COEFFICIENT.epc):
-        # Some meters without a coefficient say 0 (seen in the field): no counter is meant to be multiplied by it.
-        coefficient = answers.required(smart_meter.COEFFICIENT) or 1
-    return Scale(
-        unit_kwh=answers.required(smart_meter.ENERGY_UNIT),
-        coefficient=coefficient,
-        effective_digits=answers.required(smart_meter.EFFECTIVE_DIGITS),
-    )
-
-
-def _scale_or_none(answers: Answers) -> Scale | None:
-    """Return the scale of an answer, without a coefficient if none is in it; `None` if it cannot be read."""
-    try:
-        return _scale_of(answers, frozenset())
-    except PropertyError:
-        return None

@@ -18,7 +18,9 @@ type Piece = str | bytes | float
 """What a module does: write a line, write bytes as they are, wait so many seconds."""
 
 OK = "OK"
-NETWORK = Network(channel=0x21, pan_id=0x8888, mac=bytes.fromhex(METER_MAC), rssi_dbm=-42.4, pairing_id="CCDDEEFF")
+NETWORK = Network(
+    channel=0x21, pan_id=0x8888, mac=bytes.fromhex(METER_MAC), rssi_dbm=-42.4, lqi=0xE1, pairing_id="CCDDEEFF"
+)
 
 J11_REQUEST = bytes.fromhex("D0EA83FC")
 """How a request to a J11 module begins, which to this one is the beginning of a line."""

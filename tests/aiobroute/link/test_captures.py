@@ -51,7 +51,12 @@ from .wire import (
 def found(channel: int, pan_id: int, mac: str, lqi: int, pairing_id: str) -> PanDescription:
     return PanDescription(
         Network(
-            channel=channel, pan_id=pan_id, mac=bytes.fromhex(mac), rssi_dbm=rssi_of_lqi(lqi), pairing_id=pairing_id
+            channel=channel,
+            pan_id=pan_id,
+            mac=bytes.fromhex(mac),
+            rssi_dbm=rssi_of_lqi(lqi),
+            lqi=lqi,
+            pairing_id=pairing_id,
         )
     )
 

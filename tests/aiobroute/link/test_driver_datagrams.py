@@ -167,18 +167,20 @@ async def test_bytes_of_the_request_that_look_like_line_ends_are_sent_as_they_ar
 
 
 @pytest.mark.parametrize(
-    ("line", "encrypted", "rssi_dbm"),
+    ("line", "encrypted", "signal"),
     [
-        (datagram(), True, None),
-        (datagram(flags="1"), True, None),
-        (datagram(flags="DD 1 0"), True, -43.5),
-        (datagram(flags="00 1 0"), True, -104.3),
-        (datagram(flags="0 0"), False, None),
-        (datagram(flags="DD 0 0"), False, -43.5),
+        (datagram(), True, (None, None)),
+        (datagram(flags="1"), True, (None, None)),
+        (datagram(flags="DD 1 0"), True, (-43.5, 0xDD)),
+        (datagram(flags="00 1 0"), True, (-104.3, 0x00)),
+        (datagram(flags="0 0"), False, (None, None)),
+        (datagram(flags="DD 0 0"), False, (-43.5, 0xDD)),
     ],
     ids=["dual", "single", "with LQI", "with the least LQI", "plain", "plain with LQI"],
 )
-async def test_a_datagram_is_delivered_as_it_was_heard(line: str, encrypted: bool, rssi_dbm: float | None) -> None:
+async def test_a_datagram_is_delivered_as_it_was_heard(
+    line: str, encrypted: bool, signal: tuple[float | None, int | None]
+) -> None:
     peer = dual_stack()
     async with identified(peer) as link:
         heard = Heard(link)
@@ -187,7 +189,7 @@ async def test_a_datagram_is_delivered_as_it_was_heard(line: str, encrypted: boo
         (received,) = heard.datagrams
         assert received.mac == NETWORK.mac
         assert (received.source_port, received.destination_port) == (3610, 3610)
-        assert (received.encrypted, received.rssi_dbm) == (encrypted, rssi_dbm)
+        assert (received.encrypted, (received.rssi_dbm, received.lqi)) == (encrypted, signal)
         assert received.payload == bytes.fromhex(POWER)
 
 

@@ -208,5 +208,5 @@ async def test_a_port_that_is_lost_before_anyone_listens_is_told_by_the_next_com
 
 
 async def test_the_meters_network_is_not_shown() -> None:
-    network = Network(channel=0x21, pan_id=0xB5FB, mac=NETWORK.mac, rssi_dbm=-42.4, pairing_id="CCDDEEFF")
-    assert repr(network) == "Network(channel=33, rssi_dbm=-42.4)"
+    network = Network(channel=0x21, pan_id=0xB5FB, mac=NETWORK.mac, rssi_dbm=-42.4, lqi=0xE1, pairing_id="CCDDEEFF")
+    assert repr(network) == "Network(channel=33, rssi_dbm=-42.4, lqi=225)"

@@ -384,7 +384,9 @@ ROWS = {
     "Side": "0",
     "PairID": "CCDDEEFF",
 }
-NETWORK = Network(channel=0x21, pan_id=0x8888, mac=bytes.fromhex(METER_MAC), rssi_dbm=-42.4, pairing_id="CCDDEEFF")
+NETWORK = Network(
+    channel=0x21, pan_id=0x8888, mac=bytes.fromhex(METER_MAC), rssi_dbm=-42.4, lqi=0xE1, pairing_id="CCDDEEFF"
+)
 
 
 def block(rows: dict[str, str], indent: str = "  ") -> bytes:

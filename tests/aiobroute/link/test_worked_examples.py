@@ -120,7 +120,9 @@ def test_a_worked_session_is_read_line_by_line(dialect: Dialect, side: str) -> N
     pana = "00000028C0000002123456781122334400060000000400000000000500030000000400000000000C"
     row = ["  Side:0"] if dialect is Dialect.DUAL_STACK else []
     information = f"EINFO {OWN} 001D1290ABCDEF01 21 FFFF FFFE"
-    network = Network(channel=0x21, pan_id=0x8888, mac=bytes.fromhex(MAC), rssi_dbm=-42.4, pairing_id="CCDDEEFF")
+    network = Network(
+        channel=0x21, pan_id=0x8888, mac=bytes.fromhex(MAC), rssi_dbm=-42.4, lqi=0xE1, pairing_id="CCDDEEFF"
+    )
     session: list[tuple[list[str], list[SkEvent]]] = [
         (["SKRESET", "OK"], [Line("SKRESET"), Ok()]),
         (["SKSREG SFE 0", "OK"], [Line("SKSREG SFE 0"), Ok()]),

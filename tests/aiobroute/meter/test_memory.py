@@ -1,5 +1,6 @@
 """What is remembered survives JSON, and what was damaged is refused by name."""
 
+from dataclasses import replace
 from decimal import Decimal
 import json
 from typing import Any
@@ -19,7 +20,12 @@ from custom_components.broute.aiobroute.response_timer import RequestKind
 
 MEMORY = Memory(
     network=Network(
-        channel=33, pan_id=0x8888, mac=bytes.fromhex("001D129012345678"), rssi_dbm=-42.4, pairing_id="CCDDEEFF"
+        channel=33,
+        pan_id=0x8888,
+        mac=bytes.fromhex("001D129012345678"),
+        rssi_dbm=-42.4,
+        lqi=0xE1,
+        pairing_id="CCDDEEFF",
     ),
     dialect=Dialect.DUAL_STACK,
     constants=Constants(
@@ -43,6 +49,14 @@ def test_it_survives_json(memory: Memory) -> None:
     assert Memory.from_dict(json.loads(json.dumps(memory.as_dict()))) == memory
 
 
+def test_what_was_stored_before_there_was_an_lqi_is_read_without() -> None:
+    data = json.loads(json.dumps(MEMORY.as_dict()))
+    del data["network"]["lqi"]
+    remembered = Memory.from_dict(data)
+    assert MEMORY.network is not None
+    assert remembered == replace(MEMORY, network=replace(MEMORY.network, lqi=None))
+
+
 def test_it_does_not_show_whose_meter_it_is() -> None:
     shown = repr(MEMORY).upper()
     for secret in ("001D129012345678", "CCDDEEFF", "AB12C34567", str(0x8888)):
@@ -56,6 +70,10 @@ WRONG_NETWORKS: list[dict[str, Any]] = [
     {"rssi_dbm": float("inf")},
     {"rssi_dbm": 10**400},
     {"pairing_id": 7},
+    {"lqi": 256},
+    {"lqi": -1},
+    {"lqi": True},
+    {"lqi": "E1"},
 ]
 WRONG_CONSTANTS: list[dict[str, Any]] = [
     {"mac": "001D"},

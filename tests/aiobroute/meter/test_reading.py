@@ -300,9 +300,26 @@ async def test_a_half_hour_keeps_its_import_when_its_export_goes_with_nothing() 
 async def test_the_strength_of_the_signal_is_that_of_the_last_datagram_where_the_module_tells() -> None:
     async with joined(module="BP35C2") as (meter, home):
         assert meter.rssi_dbm == pytest.approx(0.275 * home.meter.pan.lqi - 104.27, abs=0.06)
+        assert meter.lqi == home.meter.pan.lqi
         home.meter.pan.lqi = 0x80
         await meter.read()
-        assert meter.rssi_dbm == -69.1
+        assert (meter.rssi_dbm, meter.lqi) == (-69.1, 0x80)
+
+
+async def test_the_strength_of_the_signal_is_that_of_the_search_where_the_module_tells_no_other() -> None:
+    async with joined(module="BP35A1") as (meter, home):
+        lqi = home.meter.pan.lqi
+        home.meter.pan.lqi = 0x80
+        await meter.read()
+        assert meter.lqi == lqi
+        assert meter.rssi_dbm == pytest.approx(0.275 * lqi - 104.27, abs=0.06)
+
+
+async def test_a_j11_module_tells_dbm_and_no_link_quality() -> None:
+    async with joined(module="BP35C0-J11") as (meter, _):
+        await meter.read()
+        assert meter.rssi_dbm is not None
+        assert meter.lqi is None
 
 
 async def test_the_power_alone_is_not_worth_a_whole_reading_of_tomorrow() -> None:

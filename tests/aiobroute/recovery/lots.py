@@ -108,6 +108,8 @@ HAPPENINGS: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "meter_clock_right": {},
     "meter_counters_restarted": {"import_count": st.sampled_from([0, 999_990]), "export_count": st.just(0)},
     "meter_faulty": {"faulty": st.booleans()},
+    "meter_operating": {"operating": st.booleans()},
+    "meter_location": {"location": st.sampled_from(["00", "61", "FF", "01" + 16 * "37"])},
     "neighbour_appeared": {
         "channel": CHANNELS,
         "lqi": st.sampled_from([0x20, 0xF0]),

@@ -42,25 +42,28 @@ class Network:
     """A meter's network, as a scan heard it and as a later start can join it without a scan.
 
     `channel`: 33 to 60, 922.5 + 0.2 x (channel - 33) MHz, whatever the module's own numbering. `rssi_dbm`: how strongly
-    it was heard. The addresses are never shown.
+    it was heard; `lqi`: the link quality indicator, 0 to 255, from which SKSTACK's dBm are calculated, `None` where the
+    module does not tell. The addresses are never shown.
     """
 
     channel: int
     pan_id: int = field(repr=False)
     mac: bytes = field(repr=False)
     rssi_dbm: float
+    lqi: int | None = None
     pairing_id: str | None = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Datagram:
-    """A received UDP datagram. `rssi_dbm` is `None` where the module does not tell."""
+    """A received UDP datagram. `rssi_dbm` and `lqi` (0 to 255) are `None` where the module does not tell."""
 
     mac: bytes = field(repr=False)
     source_port: int
     destination_port: int
     encrypted: bool
     rssi_dbm: float | None
+    lqi: int | None = None
     payload: bytes = field(repr=False)
 
 

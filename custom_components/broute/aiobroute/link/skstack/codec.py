@@ -323,11 +323,13 @@ class Decoder:
             return
         rows, self._pan = self._pan, None
         try:
+            lqi = int(rows["LQI"], 16)
             network = Network(
                 channel=int(rows["Channel"], 16),
                 pan_id=int(rows["Pan ID"], 16),
                 mac=bytes.fromhex(rows["Addr"]),
-                rssi_dbm=rssi_of_lqi(int(rows["LQI"], 16)),
+                rssi_dbm=rssi_of_lqi(lqi),
+                lqi=lqi,
                 pairing_id=rows.get("PairID"),
             )
         except KeyError, ValueError:

@@ -373,6 +373,7 @@ class SkStackLink:
                     destination_port=received.local_port,
                     encrypted=received.secured,
                     rssi_dbm=None if received.lqi is None else rssi_of_lqi(received.lqi),
+                    lqi=received.lqi,
                     payload=received.payload,
                 )
             )
