@@ -22,6 +22,7 @@ from .aiobroute import (
     Memory,
     MeterNotFoundError,
     MeterSilentError,
+    MeterStatus,
     ModuleError,
     NotAModuleError,
     NotJoinedError,
@@ -51,8 +52,10 @@ from .store import LedgerStore, MemoryStore
 GRACE_S = 60.0
 """A reading that is so late is missed: until then a loss is nobody's business, and after that no old value is shown."""
 
-DESCRIBE_RETRY_S = 300.0
-"""After a failed attempt to learn what the meter is; its readings do not wait for that."""
+STATUS_INTERVAL_S = 3600.0
+"""The meter announces it when it fails or ends its operation; what got lost of that is found out so."""
+RETRY_S = 300.0
+"""After a failed attempt to learn what the meter is, or how it is; its readings do not wait for that."""
 
 _REASONS: Final[tuple[tuple[type[BrouteError], str], ...]] = (
     (PortMissingError, "port_missing"),
@@ -153,6 +156,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self.meter.read_interval_s = self._interval.total_seconds()
         self.meter.on_state(self._take_state)
         self.meter.on_state(self._show_state)
+        self.meter.on_status(self._take_status)
         self.log = LogKeeper(
             hass,
             self.meter,
@@ -293,15 +297,18 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         return UpdateFailed(translation_domain=DOMAIN, translation_key=self.failure or NO_READING)
 
     async def _follow_sessions(self) -> None:
-        """Read the meter as soon as it is joined, each time anew, and then learn what it is."""
+        """Read the meter as soon as it is joined, each time anew; then learn what it is, and every hour how it is."""
         while True:
             await self._joined.wait()
             self._joined.clear()
             await self.async_refresh()
             self._store.async_keep(self.meter.memory)
-            while not await self._describe() and not self._joined.is_set():
+            is_described = False
+            while not self._joined.is_set():
+                is_described = is_described or await self._describe()
+                is_known = is_described and await self._read_status()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(DESCRIBE_RETRY_S):
+                    async with asyncio.timeout(STATUS_INTERVAL_S if is_known else RETRY_S):
                         await self._joined.wait()
 
     async def _describe(self) -> bool:
@@ -321,3 +328,16 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             await self.async_refresh()
         self.async_update_listeners()
         return True
+
+    async def _read_status(self) -> bool:
+        """Ask the meter how it is, and tell whether it has said so."""
+        try:
+            await self.meter.read_status()
+        except BrouteError as err:
+            LOGGER.debug("%s: The meter does not say how it is: %s", self.name, err)
+            return False
+        return True
+
+    @callback
+    def _take_status(self, _: MeterStatus) -> None:
+        self.async_update_listeners()

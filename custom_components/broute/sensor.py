@@ -26,7 +26,7 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .aiobroute import CountersAt, Dialect, Reading, SessionState
+from .aiobroute import CountersAt, Dialect, InstallationLocation, Place, Reading, SessionState
 from .const import DOMAIN, LOGGER
 from .coordinator import BrouteConfigEntry, BrouteCoordinator
 from .entity import MeterEntity, ModuleEntity, unique_id
@@ -79,10 +79,14 @@ def _measures_export(coordinator: BrouteCoordinator) -> bool | None:
     return constants.measures_export if constants and coordinator.meter.is_described else None
 
 
-def _hears_how_strongly(coordinator: BrouteCoordinator) -> bool | None:
-    """Tell whether the module says with every datagram how strongly it was received; some do only when they scan."""
-    module = coordinator.meter.module
-    return module.dialect is not Dialect.SINGLE_STACK if module else None
+def _speaks(*dialects: Dialect) -> Callable[[BrouteCoordinator], bool | None]:
+    """Return what tells whether the module speaks one of these dialects."""
+
+    def exists(coordinator: BrouteCoordinator) -> bool | None:
+        module = coordinator.meter.module
+        return module.dialect in dialects if module else None
+
+    return exists
 
 
 def _while_joined(coordinator: BrouteCoordinator, value: float | None) -> int | None:
@@ -192,6 +196,15 @@ LOG_SENSORS: tuple[LogSensorDescription, ...] = (
     ),
 )
 
+INSTALLATION_LOCATION = BrouteSensorDescription(
+    key="installation_location",
+    translation_key="installation_location",
+    device_class=SensorDeviceClass.ENUM,
+    options=list(Place),
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+)
+
 LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
     LinkSensorDescription(
         key="link_state",
@@ -211,7 +224,18 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.rssi_dbm),
-        exists_fn=_hears_how_strongly,
+        # The others tell it when they scan, and not with what they receive.
+        exists_fn=_speaks(Dialect.DUAL_STACK, Dialect.J11),
+    ),
+    LinkSensorDescription(
+        key="link_quality",
+        translation_key="link_quality",
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.lqi),
+        exists_fn=_speaks(Dialect.DUAL_STACK),
     ),
     LinkSensorDescription(
         key="last_seen",
@@ -232,7 +256,7 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
     ),
 )
 
-SENSORS: tuple[BrouteSensorDescription, ...] = (*READING_SENSORS, *LOG_SENSORS, *LINK_SENSORS)
+SENSORS: tuple[BrouteSensorDescription, ...] = (*READING_SENSORS, *LOG_SENSORS, INSTALLATION_LOCATION, *LINK_SENSORS)
 
 
 async def async_setup_entry(
@@ -274,7 +298,9 @@ def _sensor(coordinator: BrouteCoordinator, description: BrouteSensorDescription
             return ReadingSensor(coordinator, description)
         case LogSensorDescription():
             return LogSensor(coordinator, description)
-    return LinkSensor(coordinator, description)
+        case LinkSensorDescription():
+            return LinkSensor(coordinator, description)
+    return LocationSensor(coordinator, description)
 
 
 class ReadingSensor(MeterEntity, SensorEntity):
@@ -319,6 +345,34 @@ class LogSensor(MeterEntity, SensorEntity):
         """When that was."""
         at = self.entity_description.at_fn(self.coordinator.log)
         return {"at": at} if at else None
+
+
+class LocationSensor(MeterEntity, SensorEntity):
+    """Where the meter says that it is installed."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether it has said so, even if it is nowhere."""
+        return super().available and self._location is not None
+
+    @property
+    @override
+    def native_value(self) -> str | None:
+        """The place; `None` where nobody has set one, or the maker has places of its own."""
+        return self._location.place if self._location else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Which of several such places."""
+        number = self._location.number if self._location else None
+        return None if number is None else {"number": number}
+
+    @property
+    def _location(self) -> InstallationLocation | None:
+        status = self.coordinator.meter.status
+        return status.location if status else None
 
 
 class LinkSensor(ModuleEntity, SensorEntity):

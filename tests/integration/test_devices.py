@@ -113,10 +113,12 @@ async def test_each_entity_belongs_to_what_tells_it(
         entities = er.async_entries_for_device(registry, device.id, include_disabled_entities=True)
         return {entity.unique_id.removeprefix(f"{TOKEN}_") for entity in entities}
 
-    assert keys(module(hass, entry)) == {"connected", "failed_requests", "link_state", "signal_strength"}
+    assert keys(module(hass, entry)) == {
+        *("connected", "failed_requests", "last_seen", "link_quality", "link_state", "signal_strength"),
+    }
     assert keys(meter(hass, entry)) == {
-        *("clock_drift", "current_r", "current_t", "export_energy", "fixed_export_energy", "fixed_import_energy"),
-        *("import_energy", "log_until", "power"),
+        *("clock_drift", "current_r", "current_t", "export_energy", "fault", "fixed_export_energy"),
+        *("fixed_import_energy", "import_energy", "installation_location", "log_until", "operating", "power"),
     }
 
 

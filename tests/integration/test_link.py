@@ -1,6 +1,8 @@
 """What the module tells of the link, while there is one and while there is none."""
 
 import asyncio
+from collections.abc import Callable
+from datetime import datetime
 
 from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
@@ -76,6 +78,21 @@ async def test_lost_meter_is_told_at_once_and_until_it_is_back(
 
 
 @every_entity_enabled
+async def test_link_quality_is_that_of_the_last_answer(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    assert value(hass, "link_quality") == str(home.meter.pan.lqi)
+    home.meter.pan.lqi = 0x50
+    await asyncio.sleep(INTERVAL_S + 5)
+    assert value(hass, "link_quality") == str(0x50)
+
+    home.meter.paa.end_session()
+    home.meter.pan.powered = False
+    await until(lambda: value(hass, "link_quality") == "unavailable")
+
+
+@every_entity_enabled
 @pytest.mark.parametrize("module", ["BP35C2", "BP35C0-J11"])
 async def test_signal_strength_is_that_of_the_last_answer(
     hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, module: str
@@ -94,17 +111,59 @@ async def test_signal_strength_is_that_of_the_last_answer(
 
 
 @every_entity_enabled
-async def test_no_signal_strength_where_the_module_tells_it_only_when_it_scans(
+async def test_only_what_the_module_tells_with_each_answer_is_there(
     hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry
 ) -> None:
+    """What it tells only when it scans would stay as it was then for months."""
     home = ports.plug_in(module="BP35A1")
     await set_up(hass, entry)
     assert sensor_id(hass, "signal_strength") is None
+    assert sensor_id(hass, "link_quality") is None
 
     home.replace_module("BP35C2")
     await until(lambda: has_value(hass, "signal_strength"))
+    assert has_value(hass, "link_quality")
+    home.replace_module("BP35C0-J11")
+    await until(lambda: sensor_id(hass, "link_quality") is None)
+    assert has_value(hass, "signal_strength")
     home.replace_module("BP35A1")
     await until(lambda: sensor_id(hass, "signal_strength") is None)
+
+
+@every_entity_enabled
+async def test_last_seen_is_the_minute_of_the_last_answer(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, wall_clock: Callable[[SimulatedHome], None]
+) -> None:
+    wall_clock(home)
+    await set_up(hass, entry)
+
+    def last() -> datetime:
+        answered_at = home.meter.answers[-1].at
+        return answered_at.replace(second=0, microsecond=0)
+
+    async def assert_last_seen() -> None:
+        await asyncio.sleep(1)
+        state = value(hass, "last_seen")
+        assert state is not None
+        assert datetime.fromisoformat(state) == last()
+
+    for _ in range(5):
+        polls = sum(0xE7 in answer.epcs for answer in home.meter.answers)
+        await until(lambda known=polls: sum(0xE7 in answer.epcs for answer in home.meter.answers) > known)  # type: ignore[misc]
+        await assert_last_seen()
+    home.faults.meter_silent = True
+    await until(lambda: value(hass, "power") == "unavailable")
+    await assert_last_seen()
+
+
+@every_entity_enabled
+async def test_meter_that_was_never_heard_was_not_seen(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.module.port.unplug()
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: value(hass, "link_state") == "waiting")
+    assert value(hass, "last_seen") == "unavailable"
 
 
 @every_entity_enabled
@@ -134,7 +193,10 @@ async def test_noisy_ones_are_disabled_by_default(
         for registered in er.async_entries_for_config_entry(registry, entry.entry_id)
         if registered.disabled
     }
-    assert disabled == {"failed_requests", "fixed_export_energy", "fixed_import_energy", "signal_strength"}
+    assert disabled == {
+        *("failed_requests", "fixed_export_energy", "fixed_import_energy", "installation_location"),
+        *("last_seen", "link_quality", "signal_strength"),
+    }
 
 
 async def test_news_of_the_link_are_none_of_a_reading(

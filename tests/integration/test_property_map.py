@@ -7,9 +7,9 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
-from simulator import NORMAL_ONLY, RELEASE_F, MeterModel, SimulatedHome
+from simulator import NORMAL_ONLY, RELEASE_F, SimulatedHome
 
-from .world import Ports, has_value, lines, sensor, sensor_id, set_up, truth, until, value
+from .world import Ports, has_value, lines, sensor, sensor_id, set_up, truth, until, update_software, value
 
 EXPORT = ("export_energy", "fixed_export_energy")
 """All that goes with property E3; the second is disabled by default."""
@@ -17,13 +17,6 @@ OTHERS = ("power", "current_r", "current_t", "import_energy", "fixed_import_ener
 
 SPOILT_MAP = "1941414120404000624300414040430202"
 """The Get map of `RELEASE_F`, one digit of which was a 6: the bits of D3 and E3."""
-
-
-def update_software(home: SimulatedHome, model: MeterModel) -> None:
-    """Let the meter start anew as another model."""
-    home.meter.model = home.meter.object.model = model
-    home.meter.object.readable, home.meter.object.settable = model.readable, model.settable
-    home.meter.paa.end_session()
 
 
 def sessions(entry: BrouteConfigEntry) -> int:

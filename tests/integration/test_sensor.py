@@ -88,8 +88,8 @@ async def test_meter_is_read_in_one_request_at_the_interval(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
     await set_up(hass, entry)
-    # The clock is looked at in each session.
-    await until(lambda: has_value(hass, "clock_drift"))
+    # Clock and status are looked at in each session.
+    await until(lambda: has_value(hass, "clock_drift") and has_value(hass, "operating"))
     home.meter.answers.clear()
     await until(lambda: len(home.meter.answers) == 4)
     assert {frozenset(answer.epcs) for answer in home.meter.answers} == {frozenset({0xE0, 0xE3, 0xE7, 0xE8})}

@@ -33,7 +33,7 @@ ACTION_ERRORS = {
     *("no_such_meter", "no_such_time", "which_meter"),
 }
 ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
-    "binary_sensor": [binary_sensor.CONNECTED],
+    "binary_sensor": binary_sensor.BINARY_SENSORS,
     "sensor": sensor.SENSORS,
 }
 FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}

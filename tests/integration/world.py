@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 
 from custom_components.broute.const import CONF_METER, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
-from simulator import ID, PASSWORD, SimulatedHome, Truth
+from simulator import ID, PASSWORD, MeterModel, SimulatedHome, Truth
 
 PORT = "/dev/ttyUSB0"
 TOKEN = "0123456789abcdef"
@@ -138,6 +138,13 @@ def value(hass: HomeAssistant, key: str, token: str = TOKEN) -> str | None:
 def has_value(hass: HomeAssistant, key: str, token: str = TOKEN) -> bool:
     """Tell whether a sensor shows a number."""
     return value(hass, key, token) not in {None, "unavailable", "unknown"}
+
+
+def update_software(home: SimulatedHome, model: MeterModel) -> None:
+    """Let the meter start anew as another model."""
+    home.meter.model = home.meter.object.model = model
+    home.meter.object.readable, home.meter.object.settable = model.readable, model.settable
+    home.meter.paa.end_session()
 
 
 def add_entry(hass: HomeAssistant, unique_id: str, device: str) -> BrouteConfigEntry:
