@@ -200,7 +200,7 @@ INSTALLATION_LOCATION = BrouteSensorDescription(
     key="installation_location",
     translation_key="installation_location",
     device_class=SensorDeviceClass.ENUM,
-    options=list(Place),
+    options=[place.value for place in Place],
     entity_category=EntityCategory.DIAGNOSTIC,
     entity_registry_enabled_default=False,
 )
@@ -210,7 +210,7 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
         key="link_state",
         translation_key="link_state",
         device_class=SensorDeviceClass.ENUM,
-        options=list(SessionState),
+        options=[state.value for state in SessionState],
         entity_category=EntityCategory.DIAGNOSTIC,
         value_fn=lambda coordinator: coordinator.meter.state,
     ),
