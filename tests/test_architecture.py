@@ -59,17 +59,19 @@ ARROWS: dict[str, set[str]] = {
     "link.identify": {"exceptions", "link.base", "link.port", "link.j11.driver", "link.skstack.driver"},
     # The meter.
     "statistics": {"link.base"},
-    "response_timer": set(),
+    "response_timer": {"echonet.smart_meter"},
     "request_queue": set(),
     "conversation": {"exceptions", "echonet.frame", "link.base", "request_queue", "response_timer", "statistics"},
-    "reactions": {"conversation", "link.base"},
+    "reactions": {"conversation", "exceptions", "link.base"},
     "recovery": {"exceptions"},
     "journal": set(),
+    "search": {"conversation", "link.base", "statistics"},
+    "survey": {"exceptions", "link.turns"},
     "instances": {"conversation", "exceptions", "echonet.frame", "echonet.node_profile"},
     "watch": {"conversation", "exceptions", "reactions", "echonet.frame", "echonet.super_class", "link.base"},
     "session": {
         *("conversation", "credentials", "exceptions", "instances", "journal", "reactions", "recovery"),
-        *("response_timer", "statistics", "watch", "link.base", "link.identify", "link.port"),
+        *("response_timer", "search", "statistics", "survey", "watch", "link.base", "link.identify", "link.port"),
     },
     "properties": {"conversation", "exceptions", "echonet.frame", "echonet.smart_meter", "echonet.values"},
     "readings": {"exceptions", "echonet.smart_meter"},
@@ -78,6 +80,7 @@ ARROWS: dict[str, set[str]] = {
     "plausibility": {"readings", "echonet.smart_meter"},
     "clock": {"exceptions", "properties", "readings", "echonet.super_class"},
     "status": {"exceptions", "properties", "echonet.super_class", "echonet.values"},
+    "raw_properties": {"exceptions", "properties", "echonet.frame", "echonet.smart_meter"},
     "log": {
         *("clock", "conversation", "exceptions", "plausibility", "properties", "readings"),
         *("echonet.frame", "echonet.smart_meter", "echonet.values"),
@@ -88,13 +91,15 @@ ARROWS: dict[str, set[str]] = {
     "meter": {
         *("clock", "credentials", "description", "exceptions", "journal", "log", "memory", "plausibility"),
         *("properties", "reactions", "readings", "recovery", "response_timer", "session", "statistics", "status"),
+        *("raw_properties", "survey"),
         *("echonet.frame", "echonet.smart_meter", "echonet.values"),
         *("link.base", "link.port"),
     },
     # What a user of the library sees.
     "": {
-        *("credentials", "exceptions", "journal", "link.base", "memory", "meter", "plausibility", "reactions"),
-        *("readings", "recovery", "session", "statistics", "status", "echonet.super_class", "echonet.values"),
+        *("credentials", "exceptions", "journal", "link.base", "memory", "meter", "plausibility", "raw_properties"),
+        *("reactions", "readings", "recovery", "session", "statistics", "status", "survey"),
+        *("echonet.super_class", "echonet.values"),
     },
     "cli": {
         *("credentials", "exceptions", "memory", "memory_file", "meter", "reactions", "readings", "session"),
@@ -204,7 +209,7 @@ def test_the_table_itself_keeps_the_layers() -> None:
     upper = {
         *("", "__main__", "cli", "clock", "conversation", "description", "instances", "journal", "log", "memory"),
         *("memory_file", "meter", "plausibility", "properties", "reactions", "readings", "recovery", "request_queue"),
-        *("session", "statistics", "status", "watch"),
+        *("raw_properties", "search", "session", "statistics", "status", "survey", "watch"),
     }
     for module, below in ARROWS.items():
         layer = module.split(".")[0]

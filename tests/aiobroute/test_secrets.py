@@ -60,6 +60,8 @@ async def test_a_whole_life_at_debug_level_tells_nobody_whose_meter_it_is(
             await meter.describe()
             await meter.read()
             await meter.history(1)
+            heard = await meter.survey(5)
+            await asyncio.sleep(60)
             # The log of a link that goes wrong is the one that users send to others.
             for scenario in SCENARIOS:
                 if family in scenario.families and scenario.lasts_s < 60:
@@ -72,7 +74,7 @@ async def test_a_whole_life_at_debug_level_tells_nobody_whose_meter_it_is(
             await asyncio.sleep(300)
             await meter.describe()
             texts = [caplog.text, repr(meter.memory), repr(meter.module), repr(meter.failure), repr(meter.statistics)]
-            texts += [repr(meter.journal), repr(meter.outage)]
+            texts += [repr(meter.journal), repr(meter.outage), repr(heard)]
     assert "← GET_RES" in caplog.text
     assert len(caplog.records) > 500
     for text in texts:

@@ -27,24 +27,29 @@ from .exceptions import (
     PortSharedError,
     PropertyError,
     PropertyRefusedError,
+    SurveyUnderWayError,
 )
 from .journal import JournalEntry
 from .link.base import Dialect, Drop, Module, Network
 from .memory import Memory
 from .meter import SmartMeter
 from .plausibility import SUPPLY_LIMIT_W
+from .raw_properties import MAX_RAW_PROPERTIES, RawProperty
 from .reactions import SessionState
 from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .recovery import Outage
 from .session import Session
 from .statistics import Statistics
 from .status import MeterStatus
+from .survey import SURVEY_DURATIONS, Heard
 
 __all__ = [
     "ID_LENGTH",
     "JST",
+    "MAX_RAW_PROPERTIES",
     "PASSWORD_LENGTH",
     "SUPPLY_LIMIT_W",
+    "SURVEY_DURATIONS",
     "BelievedCounters",
     "BrouteError",
     "ClockReading",
@@ -55,6 +60,7 @@ __all__ = [
     "CredentialsRefusedError",
     "Dialect",
     "Drop",
+    "Heard",
     "InstallationLocation",
     "JournalEntry",
     "MalformedCredentialsError",
@@ -79,12 +85,14 @@ __all__ = [
     "PortSharedError",
     "PropertyError",
     "PropertyRefusedError",
+    "RawProperty",
     "Reading",
     "Scale",
     "Session",
     "SessionState",
     "SmartMeter",
     "Statistics",
+    "SurveyUnderWayError",
     "parse_id",
     "parse_password",
 ]

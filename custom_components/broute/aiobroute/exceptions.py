@@ -92,6 +92,10 @@ class NotJoinedError(BrouteError):
     """There is no session with the meter now; it is being set up again in the background."""
 
 
+class SurveyUnderWayError(BrouteError):
+    """A survey was asked for while another one is under way: wait for its end."""
+
+
 class ClosedError(BrouteError):
     """The session was closed, by the program's own wish."""
 

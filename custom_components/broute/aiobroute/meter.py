@@ -5,7 +5,7 @@ Above: Home Assistant, or the command line. Below: the session.
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 import logging
@@ -28,6 +28,7 @@ from .log import MeterLog
 from .memory import Memory
 from .plausibility import Doubt, Measured, Observation, Plausibility
 from .properties import Answers, PropertyReader
+from .raw_properties import RawProperty, read_raw
 from .reactions import SessionState
 from .readings import BelievedCounters, ClockReading, Constants, CountersAt, Reading, Scale
 from .recovery import Outage
@@ -35,6 +36,7 @@ from .response_timer import RequestKind, ResponseTimer
 from .session import Session
 from .statistics import Statistics
 from .status import MeterStatus, StatusListener, StatusReader
+from .survey import Heard
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -263,6 +265,21 @@ class SmartMeter:
         """
         return self._status.on_change(listener)
 
+    async def survey(self, duration: int) -> list[Heard]:
+        """End the session, scan once, and return all networks that were heard, the strongest first.
+
+        To find the best place for the module. The session is set up again in the background, at once; until then
+        nothing can be read. `duration`: 3 to 7; the scan takes 3, 5, 9, 18 or 36 s, and the whole up to a minute more
+        when the module is in the midst of joining.
+
+        Raises:
+            ValueError: another duration.
+            SurveyUnderWayError: there is a survey already.
+            ClosedError: this is not open, or was closed meanwhile.
+            BrouteError: the scan could not be made.
+        """
+        return await self._session.survey(duration)
+
     # Reading.
 
     async def read(self) -> Reading:
@@ -376,6 +393,17 @@ class SmartMeter:
             BrouteError: the meter was not asked, or did not answer.
         """
         return await self._status.read()
+
+    async def read_properties(self, epcs: Iterable[int]) -> list[RawProperty]:
+        """Read up to 32 properties in the background as they are, and decode those that are known; for support.
+
+        A history is that of the day or the times that were chosen last.
+
+        Raises:
+            ValueError: a code below 80 or above FF; none, or too many.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        return await read_raw(self._properties, epcs)
 
     # The meter's own log: in the background, see `RequestQueue`.
 

@@ -39,6 +39,10 @@ class Answers:
         """Tell whether there are data of a property at all."""
         return bool(self._edts.get(epc))
 
+    def edt(self, epc: int) -> bytes:
+        """Return a property's data; empty: the meter does not give it."""
+        return self._edts.get(epc, b"")
+
     def value[T](self, codec: PropertyCodec[T]) -> T | None:
         """Return a property's value; `None` for no data, or with an entry in `errors`."""
         try:
@@ -49,7 +53,7 @@ class Answers:
 
     def required[T](self, codec: PropertyCodec[T]) -> T:
         """Return a property's value, or raise `PropertyError`."""
-        return codec.decode(self._edts.get(codec.epc, b""))
+        return codec.decode(self.edt(codec.epc))
 
 
 class PropertyReader:

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from enum import Enum, StrEnum
 
 from .conversation import Trouble
+from .exceptions import BrouteError, MeterSilentError, ModuleError, NotJoinedError, PortError
 from .link.base import LinkEvent
 
 
@@ -89,3 +90,25 @@ OCCURRENCES: tuple[Occurrence, ...] = (*LinkEvent, *Trouble, *Lapse)
 def reaction_to(occurrence: Occurrence, state: SessionState) -> Reaction:
     """Return what the session does about an occurrence in a state."""
     return REACTIONS.get((state, occurrence), Reaction.NOTHING)
+
+
+def failure_of(cause: Occurrence) -> BrouteError:
+    """Say to whoever waits why there is no session any more."""
+    match cause:
+        case LinkEvent.LOST:
+            return PortError("The port was lost")
+        case Trouble.METER_SILENT | Trouble.NOT_SENT:
+            return MeterSilentError("The meter stopped answering")
+        case Trouble.MODULE_SILENT | LinkEvent.RESET:
+            return ModuleError("The module stopped working")
+    return NotJoinedError("The session with the meter was lost")
+
+
+def words_for(cause: Occurrence) -> str:
+    """Name for readers what has ended a session."""
+    match cause:
+        case LinkEvent.LOST:
+            return "port lost"
+        case LinkEvent.RESET:
+            return "module reset"
+    return cause.name.lower().replace("_", " ")

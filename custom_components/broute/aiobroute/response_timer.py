@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Iterable, Mapping
 from enum import StrEnum
 
+from .echonet.smart_meter import HISTORIES
+
 RESPONSE_TIMER_1_S = 20.0
 """For the answer to a request of one property (AIF 2.4.2)."""
 RESPONSE_TIMER_2_S = 60.0
@@ -15,8 +17,6 @@ SHORTEST_TIMER_S = 8.0
 """However quick a meter is: the radio may have to repeat a datagram."""
 TIMES_SLOWEST = 4
 ANSWERS_KEPT = 32
-
-_HISTORIES = frozenset({0xE2, 0xE4, 0xEC, 0xEE})
 
 
 class RequestKind(StrEnum):
@@ -30,7 +30,7 @@ class RequestKind(StrEnum):
     def of(cls, epcs: Iterable[int]) -> RequestKind:
         """Return the kind of a request for these properties."""
         asked = tuple(epcs)
-        if _HISTORIES.intersection(asked):
+        if HISTORIES.intersection(asked):
             return cls.HISTORY
         return cls.SEVERAL if len(asked) > 1 else cls.ONE
 

@@ -24,22 +24,23 @@ from .exceptions import (
     NotJoinedError,
     PortError,
     PortSharedError,
+    SurveyUnderWayError,
 )
 from .instances import Instances
 from .journal import Journal, JournalEntry
-from .link.base import Dialect, Drop, Link, LinkEvent, LinkListener, Module, Network
+from .link.base import Dialect, Drop, Link, LinkListener, Module, Network
 from .link.identify import identify
 from .link.port import PortOpener, open_with_serialx
-from .reactions import Lapse, Occurrence, Reaction, SessionState, reaction_to
+from .reactions import Lapse, Occurrence, Reaction, SessionState, failure_of, reaction_to, words_for
 from .recovery import Attempt, Footing, Outage, Recovery
 from .response_timer import ResponseTimer
+from .search import SCAN_DURATIONS, Search, strongest_first
 from .statistics import Statistics
+from .survey import Heard, Survey
 from .watch import ask_operation_status, watch_the_meter, watch_the_module
 
 _LOGGER = logging.getLogger(__name__)
 
-SCAN_DURATIONS = (5, 6, 7)
-"""9, 18 and 36 s: the short ones often find nothing, and a longer one than 7 was never needed (protocol 3.4)."""
 JOIN_ATTEMPTS = 2
 JOIN_PAUSE_S = 5.0
 """Between the refusal of a join and the next one: one refusal may be the radio, or the meter's rest after a session."""
@@ -99,6 +100,7 @@ class Session:
         self.conversation = Conversation(self._random, self.statistics, self.timer, self._take)
         """What is said to the meter while it is joined."""
         self.instances = Instances(self.conversation)
+        self._search = Search(credentials.pairing_id, self.conversation, self.statistics, self._note)
         self._link: Link | None = None
         self._joining = network
         """The network that the session is being set up with."""
@@ -106,6 +108,11 @@ class Session:
         """Whether the module has the credentials."""
         self._opened = False
         self._closing = False
+        self._holds_session = False
+        """Whether the module may hold a session that has to be ended in order."""
+        self._survey: Survey | None = None
+        self._interruption: asyncio.Timeout | None = None
+        """What breaks off the work for a session, while there is any."""
         self._keeper: asyncio.Task[None] | None = None
         self._recovery: Recovery
         """Of the outage that is there, or was the last; from the beginning of the session on."""
@@ -168,10 +175,31 @@ class Session:
             self._settled.clear()
             await self._settled.wait()
 
+    async def survey(self, duration: int) -> list[Heard]:
+        """Scan once, and return everything that was heard, the strongest first; then set the session up again.
+
+        It breaks into whatever is going on: a session is ended in order, a pause or an attempt is broken off, and only
+        a scan or a join that is under way goes on to its end first, 65 s at the most. Who is cancelled meanwhile leaves
+        the rest to the background. `duration`: 3 to 7, which is 3 to 36 s.
+
+        Raises:
+            SurveyUnderWayError: there is one already.
+            ClosedError: the session is not open, or was closed meanwhile.
+            BrouteError: the scan could not be made.
+        """
+        survey = Survey(duration)
+        if self.state is SessionState.CLOSED:
+            raise ClosedError("The session is closed")
+        if self._survey:
+            raise SurveyUnderWayError("A survey is under way")
+        self._survey = survey
+        if self._interruption:
+            self._interruption.reschedule(asyncio.get_running_loop().time())
+        return await survey.result()
+
     async def close(self) -> None:
         """End the session with the meter and close the port, within seconds. Nothing survives it."""
         self._closing = True
-        was_joined = self.state in WITH_SESSION
         if self.state is not SessionState.CLOSED:
             self._note("session closed")
         self._abandon(ClosedError("The session was closed"))
@@ -181,13 +209,9 @@ class Session:
             if self._keeper:
                 self._keeper.cancel()
                 await asyncio.wait((self._keeper,))
-            if was_joined and self._link:
-                try:
-                    async with asyncio.timeout(LEAVE_LIMIT_S):
-                        await self._link.leave()
-                finally:
-                    # Even where nothing tells of its end, it may have ended.
-                    self.left_at = asyncio.get_running_loop().time()
+            if self._holds_session and self._link:
+                async with asyncio.timeout(LEAVE_LIMIT_S):
+                    await self._leave(self._link)
         except (BrouteError, TimeoutError) as err:
             _LOGGER.debug("The session was not ended in order: %s", err)
         finally:
@@ -224,7 +248,7 @@ class Session:
         await link.prepare(self._credentials)
         for duration in SCAN_DURATIONS:
             if networks := await link.scan(duration):
-                return sorted(networks, key=lambda network: network.rssi_dbm, reverse=True)
+                return strongest_first(networks)
         return []
 
     # What happens to it.
@@ -264,6 +288,7 @@ class Session:
     def _begun(self) -> None:
         patience = PATIENCE[min(self._fruitless_sessions, len(PATIENCE) - 1)]
         self._lost.clear()
+        self._holds_session = True
         self.failure = None
         self.network = self._joining
         self.statistics.sessions += 1
@@ -288,17 +313,18 @@ class Session:
     def _lose(self, cause: Occurrence, footing: Footing) -> None:
         """Note that the session is gone; the keeper sets it up again."""
         if self.state is SessionState.WAITING:
-            self._note(f"while waiting: {_words_for(cause)}")
+            self._note(f"while waiting: {words_for(cause)}")
             self._recovery.demand(footing)
             return
         _LOGGER.debug("The session is lost: %s", cause.name)
-        self._note(f"session lost: {_words_for(cause)}")
+        self._note(f"session lost: {words_for(cause)}")
         self.statistics.losses[cause.name.lower()] += 1
         fruitless = cause is Trouble.METER_SILENT and not self.conversation.was_answered
         self._fruitless_sessions = self._fruitless_sessions + 1 if fruitless else 0
         self._begin_outage(footing)
+        self._holds_session = False
         self._lost.set()
-        self._abandon(_failure_of(cause))
+        self._abandon(failure_of(cause))
         self._become(SessionState.WAITING)
 
     def _begin_outage(self, footing: Footing) -> None:
@@ -317,6 +343,8 @@ class Session:
         if state is self.state:
             return
         self.state = state
+        if state is SessionState.CLOSED and self._survey:
+            self._survey.fail(ClosedError("The session was closed"))
         if state in (SessionState.JOINED, SessionState.WAITING, SessionState.CLOSED):
             self._settled.set()
         for listener in tuple(self._state_listeners):
@@ -333,15 +361,32 @@ class Session:
     # Setting the session up, again and again.
 
     async def _keep(self) -> None:
-        """Keep the session: set it up, watch it, and when it is lost set it up again."""
+        """Keep the session: set it up, watch it, and when it is lost, or was ended for a survey, set it up again."""
         while True:
             try:
-                await self._set_up()
-                await self._watch()
+                await self._keep_one()
+                if self._survey:
+                    await self._carry_out(self._survey)
             except Exception:  # whatever it was, the session must come back without anybody's help
                 _LOGGER.exception("The session is kept again after a surprise")
                 self._become(SessionState.WAITING)
                 await asyncio.sleep(SURPRISE_PAUSE_S)
+
+    async def _keep_one(self) -> None:
+        """Set the session up and watch it, until it is lost or somebody wants a survey."""
+        if self._survey:
+            return
+        interruption = asyncio.timeout(None)
+        try:
+            async with interruption:
+                self._interruption = interruption
+                await self._set_up()
+                await self._watch()
+        except TimeoutError:
+            if not interruption.expired():
+                raise
+        finally:
+            self._interruption = None
 
     async def _set_up(self) -> None:
         """Try until there is a session, with growing pauses."""
@@ -381,22 +426,16 @@ class Session:
 
     async def _attempt(self, attempt: Attempt) -> None:
         """Set the session up, in one of the ways that there are."""
-        link = self._link
-        if link and (attempt.footing is Footing.REOPEN or not link.is_open):
+        if self._link and (attempt.footing is Footing.REOPEN or not self._link.is_open):
             await self._drop_link()
-            link = None
-        is_new = link is None or not self._prepared
-        if link is None:
+        is_new = self._link is None or not self._prepared
+        if self._link is None:
             self._become(SessionState.OPENING)
-            link = await self._open_link()
+        link = self._link or await self._open_link()
         if is_new and self.network and await self._take_up(link, self.network):
             return
         if is_new or attempt.footing is not Footing.AS_IT_IS:
-            self._prepared = False
-            await link.prepare(self._credentials)
-            self._prepared = True
-            self._note("module reset and prepared")
-            self.conversation.lift_bar()
+            await self._prepare(link)
         refusal: BrouteError | None = None
         if self.network:
             try:
@@ -418,6 +457,14 @@ class Session:
             if not networks:
                 raise refusal
         await self._join_one_of(link, networks)
+
+    async def _prepare(self, link: Link) -> None:
+        self._prepared = False
+        await link.prepare(self._credentials)
+        self._holds_session = False
+        self._prepared = True
+        self._note("module reset and prepared")
+        self.conversation.lift_bar()
 
     async def _take_up(self, link: Link, network: Network) -> bool:
         """Use the session that the module may still hold, if the meter answers in it."""
@@ -443,30 +490,19 @@ class Session:
         return True
 
     async def _find(self, link: Link) -> list[Network]:
-        """Scan with growing durations; return the networks that answer to our pairing ID, the strongest first."""
+        """Scan until the meter is heard; return the networks that answer to our pairing ID, the strongest first."""
         self._become(SessionState.SEARCHING)
-        for duration in SCAN_DURATIONS:
-            await self.conversation.clear_to_transmit()
-            self.statistics.scans += 1
-            networks = self._heard_of_ours(await link.scan(duration), duration)
-            if networks:
-                self._recovery.end_search(self._meter_of(networks).rssi_dbm)
-                return networks
-        self._recovery.end_search(None)
-        raise MeterNotFoundError("No meter with this ID was heard: it is too far away, or the ID is wrong")
+        networks = await self._search.find(link)
+        meter = self._meter_of(networks)
+        self._recovery.end_search(meter.rssi_dbm if meter else None)
+        if not meter:
+            raise MeterNotFoundError("No meter with this ID was heard: it is too far away, or the ID is wrong")
+        return networks
 
-    def _heard_of_ours(self, networks: list[Network], duration: int) -> list[Network]:
-        """Return those of a scan that answer to our pairing ID, the strongest first."""
-        ours = [network for network in networks if network.pairing_id == self._credentials.pairing_id]
-        ours.sort(key=lambda network: network.rssi_dbm, reverse=True)
-        levels = ", ".join(f"{network.rssi_dbm:.0f} dBm" for network in ours)
-        self._note(f"scan of duration {duration}: {len(networks)} heard" + (f", ours at {levels}" if ours else ""))
-        return ours
-
-    def _meter_of(self, networks: list[Network]) -> Network:
-        """Return the network of the meter that we know, if it is among them, else the first."""
+    def _meter_of(self, networks: list[Network]) -> Network | None:
+        """Return the network of the meter that we know, if it is among ours, else the strongest."""
         known = (network for network in networks if self.network and network.mac == self.network.mac)
-        return next(known, networks[0])
+        return next(known, networks[0] if networks else None)
 
     async def _join_one_of(self, link: Link, networks: list[Network]) -> None:
         """Authenticate with the first meter that lets us: another household's ID may end as ours does."""
@@ -533,6 +569,55 @@ class Session:
         if link:
             await link.close()
 
+    async def _leave(self, link: Link) -> None:
+        """End the session with the meter in order."""
+        try:
+            await link.leave()
+            self._holds_session = False
+        finally:
+            # Even where nothing tells of its end, it may have ended.
+            self.left_at = asyncio.get_running_loop().time()
+
+    # A scan at somebody's wish.
+
+    async def _carry_out(self, survey: Survey) -> None:
+        """End what there is of a session, and survey; the outage that this makes is told as any other."""
+        self._note("survey begun")
+        if self.state in WITH_SESSION:
+            self._begin_outage(Footing.AS_IT_IS)
+        self._abandon(self.failure or NotJoinedError("The session was ended for a survey"))
+        self._become(SessionState.SEARCHING)
+        try:
+            survey.end(await self._survey_with(await self._open_again(), survey))
+        except BrouteError as err:
+            self._note(f"survey failed: {type(err).__name__}: {err}")
+            survey.fail(err)
+            self._recovery.demand(Footing.REOPEN if isinstance(err, PortError | NotAModuleError) else Footing.RESET)
+        finally:
+            survey.fail(ModuleError("The module cannot be used, for a reason that is only in the log"))
+            self._survey = None
+
+    async def _open_again(self) -> Link:
+        """Return the link, opened anew if it was lost."""
+        if self._link and not self._link.is_open:
+            await self._drop_link()
+        return self._link or await self._open_link()
+
+    async def _survey_with(self, link: Link, survey: Survey) -> list[Heard]:
+        try:
+            await self._leave(link)
+        except ModuleError as err:
+            # J11 refuses it where nothing was begun yet.
+            _LOGGER.debug("The session was not ended in order: %s", err)
+        # It scans then, whatever it was doing.
+        await self._prepare(link)
+        networks = await self._search.scan(link, survey.duration) if survey.is_wanted else []
+        if meter := self._meter_of(self._search.ours_of(networks)):
+            self._recovery.end_search(meter.rssi_dbm)
+        return [
+            Heard(channel=one.channel, rssi_dbm=one.rssi_dbm, lqi=one.lqi, is_ours=one is meter) for one in networks
+        ]
+
     # Watching it.
 
     async def _watch(self) -> None:
@@ -559,27 +644,6 @@ class Session:
         if not watch.cancelled() and (err := watch.exception()):
             _LOGGER.error("The session is set up again, for it is not watched any more", exc_info=err)
             self._take(Trouble.MODULE_SILENT)
-
-
-def _failure_of(cause: Occurrence) -> BrouteError:
-    """Say to whoever waits why there is no session any more."""
-    match cause:
-        case LinkEvent.LOST:
-            return PortError("The port was lost")
-        case Trouble.METER_SILENT | Trouble.NOT_SENT:
-            return MeterSilentError("The meter stopped answering")
-        case Trouble.MODULE_SILENT | LinkEvent.RESET:
-            return ModuleError("The module stopped working")
-    return NotJoinedError("The session with the meter was lost")
-
-
-def _words_for(cause: Occurrence) -> str:
-    match cause:
-        case LinkEvent.LOST:
-            return "port lost"
-        case LinkEvent.RESET:
-            return "module reset"
-    return cause.name.lower().replace("_", " ")
 
 
 def _is_same(network: Network, other: Network | None) -> bool:

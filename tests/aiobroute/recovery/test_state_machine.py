@@ -172,11 +172,23 @@ class Program(RuleBasedStateMachine):
         at = self.home.clock.now()
         self._begin(what, lambda client: client.minutes(at, 10) if what == "minutes" else getattr(client, what)())
 
+    @rule(duration=st.sampled_from([3, 5]))
+    @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
+    def survey(self, duration: int) -> None:
+        """Ask what is heard."""
+        self._begin("survey", lambda client: client.survey(duration))
+
     @rule(epcs=st.lists(st.sampled_from(CODECS), min_size=1, max_size=8, unique=True))
     @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
     def get(self, epcs: list[int]) -> None:
         """Ask for any properties."""
         self._begin("get", lambda client: client.get(*(smart_meter.PROPERTIES[epc] for epc in epcs)))
+
+    @rule(epcs=st.lists(st.integers(0x80, 0xFF), min_size=1, max_size=8))
+    @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
+    def read_properties(self, epcs: list[int]) -> None:
+        """Ask for any properties as they are."""
+        self._begin("read_properties", lambda client: client.read_properties(epcs))
 
     @rule(data=st.data())
     @precondition(lambda self: self.calls)

@@ -58,9 +58,17 @@ ANSWERS: dict[Esv, frozenset[Esv]] = {
 """The services that may answer a service."""
 
 
-_TELLS_NOBODY = frozenset({0x80, 0x82, 0x88, 0x8A, 0x97, 0x98, 0x9D, 0x9E, 0x9F, *range(0xD0, 0xF0)})
-"""The properties whose data may be shown. Identification (83), serial number (8D), route-B ID (C0) and place (81) are
-not among them, nor is any that is not known."""
+_TELLS_NOBODY = frozenset(
+    {
+        *(0x80, 0x82, 0x84, 0x85, 0x87, 0x88, 0x89, 0x8A, 0x8B, 0x8C, 0x8E, 0x8F),
+        *(0x93, 0x97, 0x98, 0x99, 0x9A, 0x9D, 0x9E, 0x9F),
+        *range(0xD0, 0xF0),
+    }
+)
+"""The properties whose data may be shown. Identification (83), the maker's own data (86), serial number (8D) and
+route-B identification (C0) are not among them, nor is any that is not known."""
+_PLACE = 0x81
+"""One byte says in which room; more are a position (protocol 2.1.1)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,9 +103,14 @@ class Property:
     epc: int
     edt: bytes = field(default=b"", repr=False)
 
+    @property
+    def is_private(self) -> bool:
+        """Whether the data may tell whose meter it is."""
+        return self.epc not in _TELLS_NOBODY and not (self.epc == _PLACE and len(self.edt) <= 1)
+
     def __str__(self) -> str:
-        """Show the data too, unless they may tell whose meter it is."""
-        data = self.edt.hex().upper() if self.epc in _TELLS_NOBODY else f"({len(self.edt)} bytes)"
+        """Show the data too, unless they are private."""
+        data = f"({len(self.edt)} bytes)" if self.is_private else self.edt.hex().upper()
         return f"{self.epc:02X}={data}" if self.edt else f"{self.epc:02X}"
 
 

@@ -222,6 +222,11 @@ HALF_HOUR_CHOICE = PropertyCodec(0xED, "day and time of history 2", _interval_ch
 ONE_MINUTE_HISTORY = PropertyCodec(0xEE, "history 3", _interval_history(MAX_MINUTES, 1))
 ONE_MINUTE_CHOICE = PropertyCodec(0xEF, "day and time of history 3", _interval_choice(MAX_MINUTES, 1))
 
+HISTORIES = frozenset(
+    codec.epc for codec in (NORMAL_DAY_HISTORY, REVERSE_DAY_HISTORY, HALF_HOUR_HISTORY, ONE_MINUTE_HISTORY)
+)
+"""What takes the meter longer, and is asked for alone."""
+
 PROPERTIES: Mapping[int, PropertyCodec[object]] = MappingProxyType(
     {
         codec.epc: codec
