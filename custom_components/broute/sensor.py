@@ -279,14 +279,13 @@ async def async_setup_entry(
             if exists is False:
                 added.discard(description.key)
                 if entity_id:
-                    LOGGER.warning(
-                        "%s: The meter has no such value any more: %s is removed", coordinator.name, entity_id
-                    )
+                    LOGGER.warning("%s: There is no such value any more: %s is removed", coordinator.name, entity_id)
                     registry.async_remove(entity_id)
             elif description.key not in added and (exists or entity_id):
                 added.add(description.key)
                 new.append(_sensor(coordinator, description))
-        async_add_entities(new)
+        if new:
+            async_add_entities(new)
 
     entry.async_on_unload(coordinator.async_add_listener(follow))
     follow()
