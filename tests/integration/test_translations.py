@@ -20,6 +20,7 @@ from custom_components.broute.aiobroute import (
     MalformedMemoryError,
     MalformedPasswordError,
     PropertyRefusedError,
+    SurveyUnderWayError,
 )
 from custom_components.broute.const import LOGGER
 from custom_components.broute.history.importer import EXPORT, IMPORT
@@ -111,6 +112,8 @@ def test_every_failure_that_can_be_told_has_its_own_words() -> None:
         MalformedMemoryError,
         # Where the log ends.
         PropertyRefusedError,
+        # Only whoever asks for a survey meets it.
+        SurveyUnderWayError,
     }
     offered = {
         value for value in vars(aiobroute).values() if isinstance(value, type) and issubclass(value, BrouteError)
