@@ -21,6 +21,7 @@ from .aiobroute import (
     PortBusyError,
     PortError,
     PortSharedError,
+    SessionState,
     SmartMeter,
 )
 from .const import CONF_METER, DOMAIN
@@ -33,6 +34,8 @@ REFUSALS: Final = 3
 """In a row: a meter refuses for seconds after a session, and a refusal may be a bad radio path."""
 CLEAR_DBM: Final = -85.0
 """Heard like this, a meter does not refuse because of the radio: the interface specification asks for -88 dBm."""
+QUESTION: Final = "reauth_confirm"
+"""The step of the config flow that asks for ID and password."""
 TAKEOVERS: Final = 3
 TAKEOVERS_SPAN_S: Final = 3600.0
 """So many sessions ended by the meter within this time: it ends one for another controller, seldom for itself."""
@@ -167,6 +170,8 @@ class IssueWatch:
     @callback
     def look(self) -> None:
         """Tell what is new, and withdraw what is over."""
+        if self._meter.state is SessionState.CLOSED:
+            return
         situation = self._situation()
         causes = causes_of(situation)
         for issue, placeholders in causes.items():
@@ -175,16 +180,16 @@ class IssueWatch:
             self._issues.withdraw(issue)
         self._told = set(causes)
         if situation.outage is None:
-            self._end_asking()
+            self._asked_to_type = False
+            self._withdraw_question()
         elif refuses_credentials(situation) and not self._asked_to_type:
             self._asked_to_type = True
             self._entry.async_start_reauth(self._hass)
 
-    def _end_asking(self) -> None:
-        """Ask no longer for what has turned out to be right."""
-        if self._asked_to_type:
-            self._asked_to_type = False
-            for flow in list(self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})):
+    def _withdraw_question(self) -> None:
+        """Ask no longer for what has turned out to be right, unless it is being typed and tried just now."""
+        for flow in list(self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})):
+            if flow["step_id"] == QUESTION:
                 self._hass.config_entries.flow.async_abort(flow["flow_id"])
 
     def _situation(self) -> Situation:

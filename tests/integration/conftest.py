@@ -106,6 +106,13 @@ async def entry(hass: HomeAssistant) -> BrouteConfigEntry:
 
 
 @pytest.fixture
+def every_entity_enabled() -> Generator[None]:
+    """Let entities be there that a user has to enable."""
+    with patch("homeassistant.helpers.entity.Entity.entity_registry_enabled_default", new=True):
+        yield
+
+
+@pytest.fixture
 def debug_log(caplog: pytest.LogCaptureFixture) -> pytest.LogCaptureFixture:
     """Return the log, with all that the integration can tell."""
     caplog.set_level(logging.DEBUG, "custom_components.broute")

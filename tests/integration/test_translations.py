@@ -1,16 +1,17 @@
 """The texts: complete in both languages, none missing, none left over."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 import json
 from pathlib import Path
 import re
 from typing import Any
 
+from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 import custom_components.broute
-from custom_components.broute import aiobroute, config_flow, coordinator, sensor, services
+from custom_components.broute import aiobroute, binary_sensor, config_flow, coordinator, devices, sensor, services
 from custom_components.broute.aiobroute import (
     BrouteError,
     ClosedError,
@@ -19,6 +20,7 @@ from custom_components.broute.aiobroute import (
     MalformedMemoryError,
     MalformedPasswordError,
     PropertyRefusedError,
+    SurveyUnderWayError,
 )
 from custom_components.broute.const import LOGGER
 from custom_components.broute.history.importer import EXPORT, IMPORT
@@ -30,6 +32,10 @@ REASONS = {reason for _, reason in coordinator._REASONS}
 ACTION_ERRORS = {
     *("clock_not_right", "date_has_changed", "recorder_not_there"),
     *("no_such_meter", "no_such_time", "which_meter"),
+}
+ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
+    "binary_sensor": binary_sensor.BINARY_SENSORS,
+    "sensor": sensor.SENSORS,
 }
 FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}
 
@@ -78,9 +84,13 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
 
     assert tree["exceptions"].keys() == REASONS | {coordinator.NO_READING} | ACTION_ERRORS
     assert all(message.keys() == {"message"} for message in tree["exceptions"].values())
-    assert tree["device"].keys() == {coordinator.DEVICE_TRANSLATION_KEY}
-    assert tree["entity"].keys() == {"sensor"}
-    assert tree["entity"]["sensor"].keys() == {description.translation_key for description in sensor.SENSORS}
+    assert tree["device"].keys() == {devices.METER_TRANSLATION_KEY, devices.MODULE_TRANSLATION_KEY}
+    assert tree["entity"].keys() == ENTITIES.keys()
+    for platform, descriptions in ENTITIES.items():
+        assert tree["entity"][platform].keys() == {description.translation_key for description in descriptions}
+        for description in descriptions:
+            states = tree["entity"][platform][description.translation_key].get("state", {})
+            assert states.keys() == set(getattr(description, "options", None) or ())
     assert tree["common"].keys() == {f"log_{direction}" for direction in (IMPORT, EXPORT)}
     assert tree["issues"].keys() == {"clock_fast", "clock_slow"}
     assert all(issue.keys() == {"title", "description"} for issue in tree["issues"].values())
@@ -102,6 +112,8 @@ def test_every_failure_that_can_be_told_has_its_own_words() -> None:
         MalformedMemoryError,
         # Where the log ends.
         PropertyRefusedError,
+        # Only whoever asks for a survey meets it.
+        SurveyUnderWayError,
     }
     offered = {
         value for value in vars(aiobroute).values() if isinstance(value, type) and issubclass(value, BrouteError)
@@ -122,13 +134,29 @@ def test_texts_have_no_markup_and_no_address(language: str) -> None:
         assert not re.search(r"://|<|\[%key", text), text
 
 
-def test_icons_belong_to_sensors_and_actions() -> None:
+def test_icons_belong_to_entities_and_actions() -> None:
     icons = json.loads((FOLDER / "icons.json").read_text("utf-8"))
     assert icons.keys() == {"entity", "services"}
     assert icons["services"].keys() == {services.IMPORT_HISTORY, services.GET_HISTORY}
-    assert icons["entity"].keys() == {"sensor"}
-    assert icons["entity"]["sensor"].keys() <= {description.translation_key for description in sensor.SENSORS}
-    assert all(icon["default"].startswith("mdi:") for icon in icons["entity"]["sensor"].values())
+    assert icons["entity"].keys() <= ENTITIES.keys()
+    for platform, of_platform in icons["entity"].items():
+        assert of_platform.keys() <= {description.translation_key for description in ENTITIES[platform]}
+        assert all(icon["default"].startswith("mdi:") for icon in of_platform.values())
+
+
+def test_every_entity_has_an_icon() -> None:
+    """Its device class gives it one, but for those whose classes have none or one that says little."""
+    icons = json.loads((FOLDER / "icons.json").read_text("utf-8"))["entity"]
+    for platform, descriptions in ENTITIES.items():
+        for description in descriptions:
+            has_class = description.device_class not in {None, "enum"}
+            assert has_class or description.translation_key in icons[platform], description.key
+
+
+def test_every_number_has_a_precision() -> None:
+    for description in sensor.SENSORS:
+        is_number = description.device_class not in {"enum", "timestamp"}
+        assert is_number == (description.suggested_display_precision is not None), description.key
 
 
 def test_manifest() -> None:

@@ -38,6 +38,12 @@ _DESCRIPTION = (
     super_class.MANUFACTURER_CODE.epc,
     super_class.SERIAL_NUMBER.epc,
 )
+_MAPS = (super_class.GET_MAP.epc, super_class.SET_MAP.epc, super_class.ANNOUNCEMENT_MAP.epc)
+MAP_READINGS = 3
+"""Among so many two are the same, unless more is spoilt than comes through."""
+
+type PropertyMaps = tuple[frozenset[int], frozenset[int], frozenset[int]]
+"""The Get, the Set and the announcement map."""
 
 
 class Description:
@@ -99,7 +105,7 @@ class Description:
         """Read the constants; `expected` is the scale that was seen before."""
         verify = self._are_remembered
         answers = await self._properties.get(_DESCRIPTION)
-        get_map = answers.required(super_class.GET_MAP)
+        get_map, set_map, announcement_map = await self._confirm_maps(_maps_of(answers))
         if refused := [epc for epc in _DESCRIPTION if epc in get_map and not answers.has_data(epc)]:
             # What the map names may only have been too much at once.
             answers |= await self._properties.get(refused)
@@ -113,8 +119,8 @@ class Description:
             serial_number=answers.value(super_class.SERIAL_NUMBER),
             standard_version=str(version) if version else None,
             get_map=get_map,
-            set_map=answers.value(super_class.SET_MAP) or frozenset(),
-            announcement_map=answers.value(super_class.ANNOUNCEMENT_MAP) or frozenset(),
+            set_map=set_map,
+            announcement_map=announcement_map,
             max_properties=self._properties.max_properties,
         )
         if verify and constants.scale != (self.constants and self.constants.scale):
@@ -125,6 +131,19 @@ class Description:
         self._properties.readable = get_map
         self.is_current = True
         return constants
+
+    async def _confirm_maps(self, maps: PropertyMaps) -> PropertyMaps:
+        """Return maps that the meter gave twice: a spoilt digit adds properties to them, or takes some away."""
+        known = self.constants
+        seen = {(known.get_map, known.set_map, known.announcement_map)} if known else set()
+        readings = 1
+        while maps not in seen:
+            if readings == MAP_READINGS:
+                raise ImplausibleValueError("The meter gives its property maps differently each time")
+            seen.add(maps)
+            maps = _maps_of(await self._properties.get(_MAPS))
+            readings += 1
+        return maps
 
     async def _read_scale(self, get_map: frozenset[int], expected: Scale | None) -> Scale:
         """Read the scale: once if it is the expected one, else twice, since a spoilt digit would spoil all energies.
@@ -138,6 +157,14 @@ class Description:
         if again not in {scale, expected}:
             raise ImplausibleValueError("The meter gives its unit, digits and coefficient differently each time")
         return again
+
+
+def _maps_of(answers: Answers) -> PropertyMaps:
+    return (
+        answers.required(super_class.GET_MAP),
+        answers.value(super_class.SET_MAP) or frozenset(),
+        answers.value(super_class.ANNOUNCEMENT_MAP) or frozenset(),
+    )
 
 
 def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:
