@@ -1,9 +1,7 @@
-"""The texts: complete in both languages, none missing, none left over."""
+"""The texts: none missing, none left over. Their form, and both languages, are in `tests/repository/test_texts.py`."""
 
-from collections.abc import Iterator
 import json
 from pathlib import Path
-import re
 from typing import Any
 
 from homeassistant.util.yaml import load_yaml_dict
@@ -20,7 +18,6 @@ from custom_components.broute.aiobroute import (
     MalformedPasswordError,
     PropertyRefusedError,
 )
-from custom_components.broute.const import LOGGER
 from custom_components.broute.history.importer import EXPORT, IMPORT
 
 FOLDER = Path(custom_components.broute.__file__).parent
@@ -36,23 +33,6 @@ FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}
 
 def texts(language: str) -> Any:
     return json.loads((FOLDER / "translations" / f"{language}.json").read_text("utf-8"))
-
-
-def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield each text with where it is."""
-    for key, branch in tree.items():
-        if isinstance(branch, str):
-            yield (*path, key), branch
-        else:
-            yield from leaves(branch, (*path, key))
-
-
-def test_both_languages_have_the_same_texts() -> None:
-    english, japanese = (dict(leaves(texts(language))) for language in LANGUAGES)
-    assert english.keys() == japanese.keys()
-    for path, text in english.items():
-        assert re.findall(r"{\w+}", text) == re.findall(r"{\w+}", japanese[path])
-        assert text != japanese[path]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -115,13 +95,6 @@ def test_reasons_at_the_port_are_reasons() -> None:
     assert config_flow._REASONS_AT_DEVICE < REASONS
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_texts_have_no_markup_and_no_address(language: str) -> None:
-    for _, text in leaves(texts(language)):
-        assert text == text.strip()
-        assert not re.search(r"://|<|\[%key", text), text
-
-
 def test_icons_belong_to_sensors_and_actions() -> None:
     icons = json.loads((FOLDER / "icons.json").read_text("utf-8"))
     assert icons.keys() == {"entity", "services"}
@@ -129,20 +102,3 @@ def test_icons_belong_to_sensors_and_actions() -> None:
     assert icons["entity"].keys() == {"sensor"}
     assert icons["entity"]["sensor"].keys() <= {description.translation_key for description in sensor.SENSORS}
     assert all(icon["default"].startswith("mdi:") for icon in icons["entity"]["sensor"].values())
-
-
-def test_manifest() -> None:
-    manifest = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
-    assert list(manifest)[:2] == ["domain", "name"]
-    assert list(manifest)[2:] == sorted(manifest.keys() - {"domain", "name"})
-    assert manifest["domain"] == FOLDER.name
-    assert manifest["name"] == config_flow.TITLE
-    assert manifest["dependencies"] == ["usb"]
-    # ESPHome may come later, or never: its requirements would be a condition of the first step of the config flow.
-    assert manifest["after_dependencies"] == ["recorder"]
-    assert manifest["loggers"] == [LOGGER.name]
-
-
-def test_hacs() -> None:
-    hacs = json.loads((FOLDER.parents[1] / "hacs.json").read_text("utf-8"))
-    assert hacs.keys() == {"name", "country", "homeassistant", "render_readme"}
