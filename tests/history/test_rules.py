@@ -145,6 +145,21 @@ def test_energy_of_a_gap_in_which_a_counter_may_have_gone_round_is_not_known() -
     assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
 
 
+def test_counter_does_not_go_through_a_large_part_of_a_round_behind_our_back() -> None:
+    """In ten days a supply could deliver that much, but a counter that shows less has rather begun anew."""
+    start = MIDNIGHT - 10 * DAY
+    rows = [Row((start - HOUR).astimezone(UTC), Decimal(95_000), Decimal(100))]
+    plan = planned(hourly(7_000, 7_001), rows)
+    assert changes(plan, before=100) == {23: 0, 0: 1}
+    assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
+
+
+def test_energy_of_a_gap_in_which_a_counter_has_begun_anew_is_not_known() -> None:
+    plan = planned(hourly(10, None, 11, None, None, 13, 0.5, 1, 1.5, step=HALF_HOUR))
+    assert changes(plan) == {0: 1, 2: 2, 3: 1}
+    assert plan.gaps["import"] == (gap(1, 3, Reason.BEGAN_ANEW, None),)
+
+
 def test_hours_wait_for_those_before_them() -> None:
     plan = planned(hourly(10, 11, None, 13), read={})
     assert changes(plan) == {0: 1}

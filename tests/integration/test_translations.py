@@ -1,9 +1,8 @@
-"""The texts: complete in both languages, none missing, none left over."""
+"""The texts: none missing, none left over. Their form, and both languages, are in `tests/repository/test_texts.py`."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
-import re
 from typing import Any
 
 from homeassistant.helpers.entity import EntityDescription
@@ -22,8 +21,8 @@ from custom_components.broute.aiobroute import (
     PropertyRefusedError,
     SurveyUnderWayError,
 )
-from custom_components.broute.const import LOGGER
 from custom_components.broute.history.importer import EXPORT, IMPORT
+from custom_components.broute.issues import FIXABLE, Issue
 
 FOLDER = Path(custom_components.broute.__file__).parent
 LANGUAGES = ["en", "ja"]
@@ -31,12 +30,13 @@ LANGUAGES = ["en", "ja"]
 REASONS = {reason for _, reason in coordinator._REASONS}
 ACTION_ERRORS = {
     *("clock_not_right", "date_has_changed", "recorder_not_there"),
-    *("no_such_meter", "no_such_time", "which_meter"),
+    *("no_such_meter", "no_such_time", "survey_under_way", "which_meter"),
 }
 ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
     "binary_sensor": binary_sensor.BINARY_SENSORS,
     "sensor": sensor.SENSORS,
 }
+ACTIONS = {services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES}
 FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}
 
 
@@ -44,27 +44,12 @@ def texts(language: str) -> Any:
     return json.loads((FOLDER / "translations" / f"{language}.json").read_text("utf-8"))
 
 
-def leaves(tree: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Yield each text with where it is."""
-    for key, branch in tree.items():
-        if isinstance(branch, str):
-            yield (*path, key), branch
-        else:
-            yield from leaves(branch, (*path, key))
-
-
-def test_both_languages_have_the_same_texts() -> None:
-    english, japanese = (dict(leaves(texts(language))) for language in LANGUAGES)
-    assert english.keys() == japanese.keys()
-    for path, text in english.items():
-        assert re.findall(r"{\w+}", text) == re.findall(r"{\w+}", japanese[path])
-        assert text != japanese[path]
-
-
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> None:
     tree = texts(language)
-    assert tree.keys() == {"common", "config", "device", "entity", "exceptions", "issues", "options", "services"}
+    assert tree.keys() == {
+        *("common", "config", "device", "entity", "exceptions", "issues", "options", "services", "system_health")
+    }
 
     config = tree["config"]
     assert config.keys() == {"abort", "error", "progress", "step"}
@@ -92,11 +77,12 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
             states = tree["entity"][platform][description.translation_key].get("state", {})
             assert states.keys() == set(getattr(description, "options", None) or ())
     assert tree["common"].keys() == {f"log_{direction}" for direction in (IMPORT, EXPORT)}
-    assert tree["issues"].keys() == {"clock_fast", "clock_slow"}
-    assert all(issue.keys() == {"title", "description"} for issue in tree["issues"].values())
+    assert tree["issues"].keys() == {*Issue, "clock_fast", "clock_slow"} - {Issue.CLOCK_WRONG}
+    for name, issue in tree["issues"].items():
+        assert issue.keys() == {"title", "fix_flow" if name in FIXABLE else "description"}
 
     actions = load_yaml_dict(str(FOLDER / "services.yaml"))
-    assert tree["services"].keys() == actions.keys() == {services.IMPORT_HISTORY, services.GET_HISTORY}
+    assert tree["services"].keys() == actions.keys() == ACTIONS
     for name, action in actions.items():
         assert tree["services"][name].keys() == {"name", "description", "fields"}
         assert tree["services"][name]["fields"].keys() == action["fields"].keys()
@@ -127,17 +113,10 @@ def test_reasons_at_the_port_are_reasons() -> None:
     assert config_flow._REASONS_AT_DEVICE < REASONS
 
 
-@pytest.mark.parametrize("language", LANGUAGES)
-def test_texts_have_no_markup_and_no_address(language: str) -> None:
-    for _, text in leaves(texts(language)):
-        assert text == text.strip()
-        assert not re.search(r"://|<|\[%key", text), text
-
-
 def test_icons_belong_to_entities_and_actions() -> None:
     icons = json.loads((FOLDER / "icons.json").read_text("utf-8"))
     assert icons.keys() == {"entity", "services"}
-    assert icons["services"].keys() == {services.IMPORT_HISTORY, services.GET_HISTORY}
+    assert icons["services"].keys() == ACTIONS
     assert icons["entity"].keys() <= ENTITIES.keys()
     for platform, of_platform in icons["entity"].items():
         assert of_platform.keys() <= {description.translation_key for description in ENTITIES[platform]}
@@ -157,20 +136,3 @@ def test_every_number_has_a_precision() -> None:
     for description in sensor.SENSORS:
         is_number = description.device_class not in {"enum", "timestamp"}
         assert is_number == (description.suggested_display_precision is not None), description.key
-
-
-def test_manifest() -> None:
-    manifest = json.loads((FOLDER / "manifest.json").read_text("utf-8"))
-    assert list(manifest)[:2] == ["domain", "name"]
-    assert list(manifest)[2:] == sorted(manifest.keys() - {"domain", "name"})
-    assert manifest["domain"] == FOLDER.name
-    assert manifest["name"] == config_flow.TITLE
-    assert manifest["dependencies"] == ["usb"]
-    # ESPHome may come later, or never: its requirements would be a condition of the first step of the config flow.
-    assert manifest["after_dependencies"] == ["recorder"]
-    assert manifest["loggers"] == [LOGGER.name]
-
-
-def test_hacs() -> None:
-    hacs = json.loads((FOLDER.parents[1] / "hacs.json").read_text("utf-8"))
-    assert hacs.keys() == {"name", "country", "homeassistant", "render_readme"}

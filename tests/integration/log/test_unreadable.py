@@ -1,0 +1,86 @@
+"""Parts of the log that cannot be understood, or are of another day than they were asked for."""
+
+import asyncio
+from collections import deque
+from datetime import datetime, timedelta
+import logging
+from typing import Any
+
+from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
+import pytest
+
+from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
+from custom_components.broute.coordinator import BrouteConfigEntry
+from custom_components.broute.history.planner import Reason
+from simulator import JST, RELEASE_R, SimulatedHome
+
+from .rows import HOUR, changes, complete_until, missing, truth
+
+MIDNIGHT = datetime(2026, 11, 21, tzinfo=JST)
+DAY = timedelta(days=1)
+
+
+@pytest.fixture
+def entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> BrouteConfigEntry:
+    """Return an entry that reads the meter seldom, and whose log is short."""
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 600, CONF_HISTORY_DAYS: 1})
+    return entry
+
+
+async def import_again(hass: HomeAssistant) -> Any:
+    """Call the action that reads yesterday and today once more."""
+    return await hass.services.async_call(DOMAIN, "import_history", {"days": 1}, blocking=True, return_response=True)
+
+
+async def sleep_until(home: SimulatedHome, at: datetime) -> None:
+    await asyncio.sleep((at - home.clock.now()).total_seconds())
+
+
+async def test_day_that_cannot_be_understood_is_given_up_for_those_after_it(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    # Each attempt asks a second time.
+    home.faults.replaced_values["E2"] = deque(["0001"] * 3 * 2)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, MIDNIGHT + 17 * HOUR)
+    assert not home.faults.replaced_values["E2"]
+    found = await changes(hass, "import")
+    assert min(found) == MIDNIGHT
+    assert not missing(found)
+
+    # Who asks for it once more gets what can be understood now.
+    await import_again(hass)
+    found = await changes(hass, "import")
+    assert min(found) == MIDNIGHT - DAY
+    assert found == truth(home, found, "import")
+
+
+async def test_log_is_not_taken_for_that_of_the_day_before(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, MIDNIGHT + 17 * HOUR)
+    await sleep_until(home, MIDNIGHT + DAY - timedelta(seconds=20))
+    with pytest.raises(HomeAssistantError) as failed:
+        await import_again(hass)
+    assert failed.value.translation_key == "date_has_changed"
+    assert home.clock.now() > MIDNIGHT + DAY
+
+
+async def test_minutes_that_cannot_be_understood_are_done_without(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, MIDNIGHT + 18 * HOUR)
+    await sleep_until(home, MIDNIGHT + timedelta(hours=18, minutes=42))
+    caplog.set_level(logging.DEBUG, "custom_components.broute.history")
+    home.replace_meter(model=RELEASE_R)
+    home.faults.replaced_values["EE"] = deque(["00"] * 2)
+    await complete_until(hass, MIDNIGHT + 20 * HOUR)
+    assert not home.faults.replaced_values["EE"]
+    assert "The minutes before its first half hour are not known" in caplog.text
+    (gap,) = entry.runtime_data.log.progress.gaps["import"]
+    assert (gap.start, gap.end, gap.reason) == (MIDNIGHT + 18 * HOUR, MIDNIGHT + 19 * HOUR, Reason.EXCHANGED)
+    assert not missing(await changes(hass, "import"))
