@@ -84,3 +84,21 @@ async def test_minutes_that_cannot_be_understood_are_done_without(
     (gap,) = entry.runtime_data.log.progress.gaps["import"]
     assert (gap.start, gap.end, gap.reason) == (MIDNIGHT + 18 * HOUR, MIDNIGHT + 19 * HOUR, Reason.EXCHANGED)
     assert not missing(await changes(hass, "import"))
+
+
+async def test_day_that_the_meter_refuses_is_one_without_data(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, MIDNIGHT + 17 * HOUR)
+    before = await changes(hass, "import")
+    home.meter.object.settable -= {0xE5, 0xED}
+
+    imported = await import_again(hass)
+    assert len(imported["days_read"]) == 2
+    assert imported["hours_written"] == {}
+    assert await changes(hass, "import") == before
+
+    span = {"from": MIDNIGHT, "to": MIDNIGHT + HOUR}
+    log: Any = await hass.services.async_call(DOMAIN, "get_history", span, blocking=True, return_response=True)
+    assert log == {"half_hours": []}
