@@ -76,6 +76,7 @@ def test_read_prints_the_truth(tmp_path: Path, module: str, options: tuple[str, 
     assert printed["power_w"] == at_reading["power_w"]
     assert printed["fixed_time"] == at_reading["fixed_time"]
     assert printed["fixed_time"].endswith("+09:00")
+    assert printed["operating"] is True
     assert printed["fault"] is False
     assert printed["effective_digits"] == (8 if "--digits" in options else 6)
     assert printed["unit_kwh"] == (0.01 if "--unit" in options else 0.1)
@@ -89,6 +90,7 @@ def test_read_prints_the_truth(tmp_path: Path, module: str, options: tuple[str, 
     assert printed["module"]["dialect"] == ("single-stack" if single else "dual-stack")
     assert printed["module"]["version"]
     assert -110 < printed["rssi_dbm"] < -20
+    assert printed["rssi_dbm"] == round(0.275 * printed["lqi"] - 104.27, 1)
     assert set(printed["timing"]) == {"connect_s", "read_s"}
 
 
@@ -159,7 +161,8 @@ def test_scan_tells_how_well_the_meter_is_heard(tmp_path: Path) -> None:
         result = broute("scan", "--port", port, "--json")
     (heard,) = json.loads(result.stdout)
     assert heard["ours"] is True
-    assert set(heard) == {"channel", "rssi_dbm", "ours"}
+    assert set(heard) == {"channel", "rssi_dbm", "lqi", "ours"}
+    assert heard["rssi_dbm"] == round(0.275 * heard["lqi"] - 104.27, 1)
 
 
 @pytest.mark.parametrize("command", ["read", "watch", "history", "scan"])

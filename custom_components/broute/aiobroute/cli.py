@@ -194,6 +194,7 @@ async def _scan(options: argparse.Namespace) -> None:
         {
             "channel": network.channel,
             "rssi_dbm": network.rssi_dbm,
+            "lqi": network.lqi,
             "ours": network.pairing_id == options.credentials.pairing_id,
         }
         for network in networks
@@ -305,11 +306,12 @@ def _half_hour_fields(half_hour: CountersAt | None) -> dict[str, Any]:
 async def _standing_fields(meter: SmartMeter) -> dict[str, Any]:
     """Read and list what changes rarely or never."""
     constants = meter.constants or await meter.describe()
-    codecs = [super_class.FAULT_STATUS, smart_meter.NORMAL_FIXED_TIME]
+    codecs = [super_class.OPERATION_STATUS, super_class.FAULT_STATUS, smart_meter.NORMAL_FIXED_TIME]
     if constants.measures_export:
         codecs.append(smart_meter.REVERSE_FIXED_TIME)
     answers = await meter.get(*codecs)
     return _half_hour_fields(meter.half_hour(answers)) | {
+        "operating": answers.value(super_class.OPERATION_STATUS),
         "fault": answers.value(super_class.FAULT_STATUS),
         "effective_digits": constants.scale.effective_digits,
         "unit_kwh": _number(constants.scale.unit_kwh),
@@ -320,6 +322,7 @@ async def _standing_fields(meter: SmartMeter) -> dict[str, Any]:
         "properties": [f"{epc:02X}" for epc in sorted(constants.get_map)],
         "module": _module_fields(meter.module) if meter.module else None,
         "rssi_dbm": meter.rssi_dbm,
+        "lqi": meter.lqi,
     }
 
 

@@ -38,7 +38,7 @@ class Search:
         """Scan once, and return everything that was heard, the strongest first."""
         await self._conversation.clear_to_transmit()
         self._statistics.scans += 1
-        networks = strongest_first(await link.scan(duration))
+        networks = sorted(await link.scan(duration), key=lambda network: network.rssi_dbm, reverse=True)
         levels = ", ".join(f"{network.rssi_dbm:.0f} dBm" for network in self.ours_of(networks))
         self._note(f"scan of duration {duration}: {len(networks)} heard" + (f", ours at {levels}" if levels else ""))
         return networks
@@ -46,8 +46,3 @@ class Search:
     def ours_of(self, networks: Iterable[Network]) -> list[Network]:
         """Return those that answer to our pairing ID."""
         return [network for network in networks if network.pairing_id == self._pairing_id]
-
-
-def strongest_first(networks: Iterable[Network]) -> list[Network]:
-    """Sort by how strongly they were heard."""
-    return sorted(networks, key=lambda network: network.rssi_dbm, reverse=True)

@@ -34,7 +34,7 @@ from .link.port import PortOpener, open_with_serialx
 from .reactions import Lapse, Occurrence, Reaction, SessionState, failure_of, reaction_to, words_for
 from .recovery import Attempt, Footing, Outage, Recovery
 from .response_timer import ResponseTimer
-from .search import SCAN_DURATIONS, Search, strongest_first
+from .search import SCAN_DURATIONS, Search
 from .statistics import Statistics
 from .survey import Heard, Survey
 from .watch import ask_operation_status, watch_the_meter, watch_the_module
@@ -247,8 +247,8 @@ class Session:
         link = await self._open_link()
         await link.prepare(self._credentials)
         for duration in SCAN_DURATIONS:
-            if networks := await link.scan(duration):
-                return strongest_first(networks)
+            if networks := await self._search.scan(link, duration):
+                return networks
         return []
 
     # What happens to it.

@@ -44,6 +44,14 @@ def announce_wrongly(home: SimulatedHome, *, fault: bool) -> None:
     home.meter.object.fault = not fault
 
 
+async def announce_and_fall_silent(home: SimulatedHome) -> None:
+    """Let a meter announce a fault, and leave what it is asked then unanswered."""
+    home.meter.fault = True
+    home.faults.meter_silent = True
+    await asyncio.sleep(300)
+    home.faults.meter_silent = False
+
+
 async def known(meter: SmartMeter, home: SimulatedHome) -> list[MeterStatus]:
     """Let the client know the status; return what its listener will be told of changes."""
     await meter.read_status()
@@ -196,8 +204,8 @@ async def test_what_another_object_of_the_meter_says_of_itself_is_not_the_meters
 async def test_a_fault_whose_second_look_failed_is_believed_by_the_next_one() -> None:
     async with joined() as (meter, home):
         await known(meter, home)
-        home.faults.requests_lost = 2
-        home.meter.fault = True
+        await announce_and_fall_silent(home)
+        assert meter.status == WELL
         await asyncio.sleep(60)
         home.meter.answers.clear()
         assert await meter.read_status() == FAULTY
@@ -259,6 +267,26 @@ async def test_the_status_is_the_meters_and_another_one_begins_anew() -> None:
         assert requests(home) == [STATUS]
 
 
+async def test_what_a_meter_has_told_once_is_no_word_of_the_one_that_replaces_it() -> None:
+    async with joined() as (meter, home):
+        await known(meter, home)
+        await announce_and_fall_silent(home)
+        assert meter.status == WELL
+        home.meter.paa.end_session()
+        home.replace_meter()
+        await asyncio.sleep(600)
+        spoil(home)[0x88].append(lambda _: b"\x41")
+        assert await meter.read_status() == WELL
+
+
+async def test_what_is_announced_before_anything_was_read_is_told_where_it_alarms_nobody() -> None:
+    async with joined() as (meter, home):
+        home.meter.notices.announce(0x81, 0x88)
+        await asyncio.sleep(TOLD_S)
+        assert meter.status == replace(WELL, operating=None)
+        assert requests(home) == []
+
+
 async def test_a_reading_goes_before_the_status() -> None:
     async with joined() as (meter, home):
         await meter.describe()
@@ -290,4 +318,7 @@ async def test_nothing_looks_again_after_the_close(delay: float) -> None:
             home.faults.meter_silent = False
             home.meter.fault = True
             await asyncio.sleep(delay)
+            began_at = asyncio.get_running_loop().time()
+        # An end in order takes 0.3 s, and the next request would be due in some seconds.
+        assert asyncio.get_running_loop().time() - began_at < 1
         assert asyncio.all_tasks() == tasks

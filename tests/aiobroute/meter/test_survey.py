@@ -291,6 +291,15 @@ async def test_a_port_that_is_lost_in_the_midst_of_it_is_told_and_opened_again()
         await assert_usable(meter, home)
 
 
+async def test_a_port_that_was_lost_a_moment_ago_is_opened_again_for_it() -> None:
+    async with joined() as (meter, home):
+        home.module.port.unplug()
+        home.module.port.plug()
+        assert await meter.survey(4) == [METER]
+        assert [entry.what for entry in meter.journal].count("module identified: dual-stack") == 2
+        await assert_usable(meter, home)
+
+
 async def test_a_module_that_does_not_scan_is_told_and_reset() -> None:
     async with joined() as (meter, home):
         home.faults.commands_ignored = {"SKSCAN": 2}
