@@ -74,9 +74,9 @@ def _clock[T](value_fn: Callable[[ClockOffset], T]) -> Callable[[LogKeeper], T |
 
 
 def _measures_export(coordinator: BrouteCoordinator) -> bool | None:
-    """Tell whether the meter measures that direction, as it has said itself in this session."""
+    """Tell whether the meter measures that direction, as it has said itself."""
     constants = coordinator.meter.constants
-    return constants.measures_export if constants and coordinator.meter.is_described else None
+    return constants.measures_export if constants else None
 
 
 def _speaks(*dialects: Dialect) -> Callable[[BrouteCoordinator], bool | None]:

@@ -1,14 +1,15 @@
 """What the meter says of itself: its operation, a fault, where it is."""
 
 import asyncio
+from collections.abc import Callable
 
 from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.broute.coordinator import RETRY_S, STATUS_INTERVAL_S, BrouteConfigEntry
-from simulator import SimulatedHome
+from simulator import ConstantLoad, SimulatedHome
 
-from .world import has_value, sensor, set_up, shown, until, value
+from .world import Ports, has_value, sensor, set_up, shown, until, value
 
 STATUS = frozenset({0x80, 0x81, 0x88})
 
@@ -33,8 +34,10 @@ async def test_healthy_meter(hass: HomeAssistant, home: SimulatedHome, entry: Br
 
 
 async def test_fault_and_its_end_are_told_when_the_meter_announces_them(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry
 ) -> None:
+    """Also while the reading is the same each time."""
+    home = ports.plug_in(load=ConstantLoad(0))
     await set_up_all(hass, entry)
     fault, power = shown(hass, "fault"), shown(hass, "power")
     home.meter.fault = True
@@ -73,6 +76,20 @@ async def test_meter_is_asked_how_it_is_once_a_session_and_once_an_hour(
     assert questions(home) == 5
 
 
+async def test_question_of_the_hour_is_no_new_session(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, wall_clock: Callable[[SimulatedHome], None]
+) -> None:
+    """In a new session the meter's clock is not believed before it was looked at."""
+    wall_clock(home)
+    await set_up_all(hass, entry)
+    clock = entry.runtime_data.log.clock
+    await until(lambda: clock.is_right)
+    while questions(home) < 2:
+        assert clock.is_right
+        await asyncio.sleep(0.5)
+    assert clock.is_right
+
+
 async def test_question_that_could_not_be_asked_is_asked_soon(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
@@ -85,6 +102,7 @@ async def test_question_that_could_not_be_asked_is_asked_soon(
     await until(lambda: questions(home) == 2, RETRY_S + 60)
 
 
+@every_entity_enabled
 async def test_meter_that_does_not_say_how_it_is(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
@@ -93,6 +111,7 @@ async def test_meter_that_does_not_say_how_it_is(
     await set_up(hass, entry)
     await asyncio.sleep(120)
     assert value(hass, "operating") == value(hass, "fault") == "unavailable"
+    assert value(hass, "installation_location") == "unavailable"
     assert has_value(hass, "power")
 
 
@@ -134,4 +153,6 @@ async def test_installation_location(
     state = sensor(hass, "installation_location")
     assert state is not None
     assert state.state == place
-    assert state.attributes.get("number") == number
+    assert {name: state.attributes[name] for name in state.attributes if name == "number"} == (
+        {} if number is None else {"number": number}
+    )

@@ -6,11 +6,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 
-from custom_components.broute.const import DOMAIN
+from custom_components.broute.const import CONF_METER, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import OKINAWA, SimulatedHome
 
-from .world import TOKEN, Ports, set_up, until
+from .world import TOKEN, Ports, follow, set_up, start_flow, submit, until, value
 
 
 def device(hass: HomeAssistant, entry: BrouteConfigEntry, identifier: str) -> dr.DeviceEntry:
@@ -81,6 +81,16 @@ async def test_module_says_what_its_firmware_is(
     assert found.model == model
     assert found.sw_version == sw_version
     assert found.manufacturer is None
+
+
+async def test_module_of_a_meter_that_was_just_added(hass: HomeAssistant, home: SimulatedHome) -> None:
+    """The config flow has identified it, and nothing has happened to the link since."""
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    entry: BrouteConfigEntry = step["result"]
+    token = entry.data[CONF_METER]
+    assert device(hass, entry, f"{token}_module").model == "SKSTACK-IP, dual stack"
+    assert value(hass, "link_state", token) == "joined"
+    assert value(hass, "connected", token) == "on"
 
 
 async def test_both_are_there_before_a_port_is(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:

@@ -131,6 +131,20 @@ async def test_only_what_the_module_tells_with_each_answer_is_there(
 
 
 @every_entity_enabled
+async def test_module_that_is_not_there_keeps_its_entities(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    home.module.port.unplug()
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: value(hass, "link_state") == "waiting")
+    assert value(hass, "signal_strength") == value(hass, "link_quality") == "unavailable"
+    home.module.port.plug()
+    await until(lambda: has_value(hass, "signal_strength"))
+
+
+@every_entity_enabled
 async def test_last_seen_is_the_minute_of_the_last_answer(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, wall_clock: Callable[[SimulatedHome], None]
 ) -> None:
