@@ -36,6 +36,8 @@ CLEAR_DBM: Final = -85.0
 """Heard like this, a meter does not refuse because of the radio: the interface specification asks for -88 dBm."""
 QUESTION: Final = "reauth_confirm"
 """The step of the config flow that asks for ID and password."""
+QUESTION_KEPT_S: Final = 600.0
+"""After an attempt that has failed, the meter may be read with what was right before, and the user may still try on."""
 TAKEOVERS: Final = 3
 TAKEOVERS_SPAN_S: Final = 3600.0
 """So many sessions ended by the meter within this time: it ends one for another controller, seldom for itself."""
@@ -166,6 +168,7 @@ class IssueWatch:
         self._takeovers_seen = 0
         self._asked_to_type = False
         """Whether the user was asked for ID and password in this outage: once is enough."""
+        self._joined_since_s: float | None = None
 
     @callback
     def look(self) -> None:
@@ -180,14 +183,20 @@ class IssueWatch:
             self._issues.withdraw(issue)
         self._told = set(causes)
         if situation.outage is None:
-            self._asked_to_type = False
             self._withdraw_question()
-        elif refuses_credentials(situation) and not self._asked_to_type:
+            return
+        self._joined_since_s = None
+        if refuses_credentials(situation) and not self._asked_to_type:
             self._asked_to_type = True
             self._entry.async_start_reauth(self._hass)
 
     def _withdraw_question(self) -> None:
-        """Ask no longer for what has turned out to be right, unless it is being typed and tried just now."""
+        """Ask no longer for what has turned out to be right; one who has begun to type may take his time."""
+        if self._joined_since_s is None:
+            self._joined_since_s = self._hass.loop.time()
+        if not self._asked_to_type and self._hass.loop.time() - self._joined_since_s < QUESTION_KEPT_S:
+            return
+        self._asked_to_type = False
         for flow in list(self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})):
             if flow["step_id"] == QUESTION:
                 self._hass.config_entries.flow.async_abort(flow["flow_id"])

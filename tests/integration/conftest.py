@@ -76,6 +76,8 @@ async def ports(hass: HomeAssistant, virtual_time: None) -> AsyncGenerator[Ports
         yield ports
         for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN):
             hass.config_entries.flow.async_abort(flow["flow_id"])
+        # What was lent to a flow is given back.
+        await hass.async_block_till_done()
         for entry in hass.config_entries.async_entries(DOMAIN):
             await hass.config_entries.async_unload(entry.entry_id)
         await hass.async_block_till_done()

@@ -19,9 +19,10 @@ from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 import pytest
 import serialx
 
-from custom_components.broute.config_flow import KEEP_JOINED_S
 from custom_components.broute.const import CONF_METER, DOMAIN
 from custom_components.broute.coordinator import JOINED_METERS, BrouteConfigEntry
+from custom_components.broute.flow.attempt import KEEP_JOINED_S
+from custom_components.broute.identity import async_unique_id
 from simulator import ID, PASSWORD, SimulatedHome
 
 from .world import (
@@ -36,6 +37,7 @@ from .world import (
     lines,
     start_flow,
     submit,
+    suggestions,
     truth,
     until,
     value,
@@ -125,15 +127,6 @@ async def test_malformed_credentials_are_told_before_the_port_is_touched(
 
     step, _ = await follow(hass, await submit(hass, step))
     assert step["type"] is FlowResultType.CREATE_ENTRY
-
-
-def suggestions(step: Any) -> dict[str, str]:
-    """Return what is typed already when a form is shown again."""
-    return {
-        str(key): key.description["suggested_value"]
-        for key in step["data_schema"].schema
-        if key.description is not None
-    }
 
 
 async def test_form_can_be_closed(hass: HomeAssistant, home: SimulatedHome, caplog: pytest.LogCaptureFixture) -> None:
@@ -400,8 +393,9 @@ async def test_two_flows_for_the_same_meter(hass: HomeAssistant, home: Simulated
 
     first, _ = await follow(hass, first)
     assert first["type"] is FlowResultType.CREATE_ENTRY
-    with pytest.raises(UnknownFlow):
-        await submit(hass, second)
+    second = await submit(hass, second)
+    assert second["type"] is FlowResultType.ABORT
+    assert second["reason"] == "already_configured"
 
 
 async def test_each_entry_gets_its_own_meter(hass: HomeAssistant, ports: Ports) -> None:
@@ -439,8 +433,7 @@ async def test_log_tells_which_of_several_meters_is_lost(
 async def test_meter_that_was_added_meanwhile(hass: HomeAssistant, home: SimulatedHome) -> None:
     step = await submit(hass, await start_flow(hass))
     await until(lambda: hass.data.get(JOINED_METERS))
-    (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    add_entry(hass, flow["context"]["unique_id"] or "", "/dev/ttyUSB1")
+    add_entry(hass, await async_unique_id(hass, ID), "/dev/ttyUSB1")
     step = await hass.config_entries.flow.async_configure(step["flow_id"])
     assert step["type"] is FlowResultType.ABORT
     assert step["reason"] == "already_configured"

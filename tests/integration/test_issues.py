@@ -12,7 +12,7 @@ import pytest
 
 from custom_components.broute.const import DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
-from custom_components.broute.issues import PORT_TROUBLE_S, TAKEOVERS, TAKEOVERS_SPAN_S
+from custom_components.broute.issues import PORT_TROUBLE_S, QUESTION_KEPT_S, TAKEOVERS, TAKEOVERS_SPAN_S
 from simulator import SimulatedHome
 from simulator.happenings import Happenings
 
@@ -128,6 +128,19 @@ async def test_meter_that_is_heard_well_and_refuses_asks_for_what_was_typed(
     home.meter.paa.password = password
     await until(lambda: not asks_to_type(hass, entry), AN_HOUR_S)
     assert entry.runtime_data.meter.outage is None
+
+
+async def test_question_that_an_attempt_has_left_is_withdrawn_when_the_meter_is_read_for_a_while(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    # As an entry that was set up again after an attempt has found it.
+    entry.async_start_reauth(hass)
+    await hass.async_block_till_done()
+    await asyncio.sleep(QUESTION_KEPT_S / 2)
+    assert asks_to_type(hass, entry)
+    await asyncio.sleep(QUESTION_KEPT_S)
+    assert not asks_to_type(hass, entry)
 
 
 async def test_user_who_has_turned_the_question_down_is_not_asked_again_in_the_same_outage(

@@ -21,6 +21,7 @@ from custom_components.broute.aiobroute import (
     PropertyRefusedError,
     SurveyUnderWayError,
 )
+from custom_components.broute.flow import attempt, options
 from custom_components.broute.history.importer import EXPORT, IMPORT
 from custom_components.broute.issues import FIXABLE, Issue
 
@@ -37,7 +38,9 @@ ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
     "sensor": sensor.SENSORS,
 }
 ACTIONS = {services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES}
-FORM_ERRORS = {"invalid_id", "invalid_password", "port_in_use", "unknown"}
+FORM_ERRORS = {
+    *("id_in_use", "invalid_id", "invalid_password", "not_released", "port_in_use", "unknown"),
+}
 
 
 def texts(language: str) -> Any:
@@ -53,17 +56,19 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
 
     config = tree["config"]
     assert config.keys() == {"abort", "error", "progress", "step"}
-    assert config["abort"].keys() == {"already_configured"}
+    assert config["abort"].keys() == {"already_configured", "entry_removed"}
     assert config["error"].keys() == REASONS | FORM_ERRORS
-    assert config["progress"].keys() == set(config_flow._PROGRESS.values())
-    assert config["step"].keys() == {"connect", "user"}
+    assert config["progress"].keys() == {*attempt.PROGRESS.values(), attempt.RELEASING}
+    assert config["step"].keys() == {"connect", *config_flow.FORMS}
     assert config["step"]["connect"].keys() == {"title"}
-    fields = {str(key) for key in config_flow.FORM.schema}
-    assert config["step"]["user"]["data"].keys() == fields
-    assert config["step"]["user"]["data_description"].keys() == fields
+    for step_id, form in config_flow.FORMS.items():
+        fields = {str(key) for key in form.schema}
+        assert config["step"][step_id].keys() == {"title", "description", "data", "data_description"}
+        assert config["step"][step_id]["data"].keys() == fields
+        assert config["step"][step_id]["data_description"].keys() == fields
 
     assert tree["options"]["step"].keys() == {"init"}
-    fields = {str(key) for key in config_flow.OPTIONS.schema}
+    fields = {str(key) for key in options.OPTIONS.schema}
     assert tree["options"]["step"]["init"]["data"].keys() == fields
     assert tree["options"]["step"]["init"]["data_description"].keys() == fields
 
@@ -109,8 +114,8 @@ def test_every_failure_that_can_be_told_has_its_own_words() -> None:
     assert len({coordinator.reason_of(kind("")) for kind in told}) == len(told)
 
 
-def test_reasons_at_the_port_are_reasons() -> None:
-    assert config_flow._REASONS_AT_DEVICE < REASONS
+def test_what_is_told_at_a_field_is_an_error() -> None:
+    assert config_flow.FIELDS.keys() < REASONS | FORM_ERRORS
 
 
 def test_icons_belong_to_entities_and_actions() -> None:

@@ -47,6 +47,10 @@ class Ports:
         home = self._homes[url] = SimulatedHome(**simulated)
         return home
 
+    def move(self, url: str, to: str) -> None:
+        """Give the port of a module another name."""
+        self._homes[to] = self._homes.pop(url)
+
     async def open(
         self,
         loop: asyncio.AbstractEventLoop,
@@ -206,6 +210,20 @@ async def follow(hass: HomeAssistant, step: ConfigFlowResult) -> tuple[ConfigFlo
     unsubscribe()
     await hass.async_block_till_done()
     return step, shown
+
+
+def suggestions(step: Any) -> dict[str, str]:
+    """Return what a form shows that is typed already."""
+    return {
+        str(key): key.description["suggested_value"]
+        for key in step["data_schema"].schema
+        if key.description is not None
+    }
+
+
+def fields(step: Any) -> set[str]:
+    """Return what a form asks for."""
+    return {str(key) for key in step["data_schema"].schema}
 
 
 def truth(home: SimulatedHome, epc: int) -> Truth:

@@ -27,7 +27,26 @@ LANGUAGES: Final = ["en", "ja"]
 JAPANESE: Final = re.compile(r"[\u3040-\u30ff\u3400-\u9fff]")
 SAME_IN_JAPANESE: Final = {
     *("Home", "Assistant", "B-Route", "Smart", "Meter", "ECHONET", "Lite", "ESPHome"),
-    *("B", "R", "T", "ID", "USB", "Wi-SUN", "RSSI", "LQI", "dBm", "EPC", "PAN", "PANA", "PLC", "s", "W", "A", "kWh"),
+    *(
+        "B",
+        "R",
+        "T",
+        "ID",
+        "USB",
+        "Wi-SUN",
+        "RSSI",
+        "LQI",
+        "dBm",
+        "EPC",
+        "PAN",
+        "PANA",
+        "PLC",
+        "HEMS", "FF",
+        "s",
+        "W",
+        "A",
+        "kWh",
+    ),
 }
 """Words that a Japanese text has in Latin letters; any other is one that nobody has translated."""
 
