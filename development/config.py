@@ -42,9 +42,7 @@ echo 'ffmpeg version 7.1'
 """
 
 
-def write_config(
-    folder: Path, port: int, *, language: str = "en", entries: Sequence[dict[str, Any]] = ()
-) -> None:
+def write_config(folder: Path, port: int, *, language: str = "en", entries: Sequence[dict[str, Any]] = ()) -> None:
     """Write what Home Assistant needs to start on ``folder``.
 
     What is in the folder already stays, but for the web server's port and for place and language, which are set anew.

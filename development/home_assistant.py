@@ -236,9 +236,7 @@ class HomeAssistant:
         step: Json = await self.get(f"{flows}/{flow_id}")
         return step
 
-    async def wait_flow_step(
-        self, step: Json, timeout_s: float = ANSWER_TIMEOUT_S, flows: str = CONFIG_FLOWS
-    ) -> Json:
+    async def wait_flow_step(self, step: Json, timeout_s: float = ANSWER_TIMEOUT_S, flows: str = CONFIG_FLOWS) -> Json:
         """Follow progress steps, and return the first step that is none."""
         flow_id = step["flow_id"]
         async with (
@@ -255,7 +253,10 @@ class HomeAssistant:
 
     async def wait_for_flow(self, domain: str, source: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Json:
         """Wait for a flow that Home Assistant has begun by itself, from this source, and return the step it is at."""
-        async with self._deadline(timeout_s, f"begin a flow of {domain} from {source}"), self._connection() as connection:
+        async with (
+            self._deadline(timeout_s, f"begin a flow of {domain} from {source}"),
+            self._connection() as connection,
+        ):
             await connection.command("config_entries/flow/subscribe")
             while True:
                 for flow in await self.command("config_entries/flow/progress"):

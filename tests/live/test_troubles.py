@@ -1,4 +1,4 @@
-"""What goes wrong in the life of a meter, in a real Home Assistant: how its user hears of it, and what is done about it.
+"""What goes wrong in the life of a meter, in a real Home Assistant: how its user hears of it, and what is done.
 
 Each test leaves the meter read, for the next one.
 """
@@ -55,6 +55,10 @@ def only(kind: str) -> Callable[[list[Json]], bool]:
     return lambda issues: [issue["translation_key"] for issue in issues] == [kind]
 
 
+def is_shown(value: str) -> Callable[[Json | None], bool]:
+    return lambda state: state is not None and state["state"] == value
+
+
 async def only_issue(home_assistant: HomeAssistant, kind: str) -> Json:
     """Wait until this issue, and no other, is told."""
     (issue,) = await home_assistant.wait_for_issues(DOMAIN, only(kind), ISSUE_TIMEOUT_S)
@@ -72,10 +76,10 @@ async def confirmed_fix(home_assistant: HomeAssistant, issue: Json) -> Json:
 async def test_fault_that_the_meter_reports(home_assistant: HomeAssistant, meter: SimulatedMeter) -> None:
     await is_read(home_assistant)
     fault = await entity_of(home_assistant, "fault")
-    await home_assistant.wait_for_state(fault, lambda state: state is not None and state["state"] == "off")
+    await home_assistant.wait_for_state(fault, is_shown("off"), READ_TIMEOUT_S)
 
     await meter.happen("meter_faulty", faulty=True)
-    await home_assistant.wait_for_state(fault, lambda state: state is not None and state["state"] == "on")
+    await home_assistant.wait_for_state(fault, is_shown("on"), READ_TIMEOUT_S)
     issue = await only_issue(home_assistant, "meter_fault")
     assert not issue["is_fixable"]
 
