@@ -9,6 +9,7 @@ from functools import cached_property
 from itertools import chain, count
 from typing import Any, Final, override
 
+from homeassistant.components import usb
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
@@ -24,6 +25,7 @@ from homeassistant.helpers.selector import (
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.helpers.service_info.usb import UsbServiceInfo
 import voluptuous as vol
 
 from .aiobroute import MalformedIdError, MalformedPasswordError, parse_id, parse_password
@@ -32,7 +34,7 @@ from .coordinator import BrouteConfigEntry
 from .flow.attempt import Attempt
 from .flow.loan import Loan
 from .flow.options import BrouteOptionsFlow
-from .flow.ports import async_is_among, async_stable_path
+from .flow.ports import async_is_among, async_stable_path, is_named_after
 from .identity import async_unique_id, meter_token
 
 TITLE: Final = "B-Route Smart Meter"
@@ -56,6 +58,7 @@ _KNOWN_METER: Final = {
 # `voluptuous` is another library to the type checker than it is in Home Assistant.
 FORMS: Final[dict[str, Any]] = {
     "user": vol.Schema(_NEW_METER),
+    "usb_confirm": vol.Schema(_NEW_METER),
     "reconfigure": vol.Schema(_KNOWN_METER),
     "reauth_confirm": vol.Schema({vol.Required(CONF_ID): _ID, vol.Optional(CONF_PASSWORD): _PASSWORD}),
 }
@@ -76,7 +79,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Begin with an empty form."""
         self._name = ""
-        """Of the entry that it is about."""
+        """Of the entry or the module that it is about."""
         self._known: dict[str, str] = {}
         """Port, ID and password, as far as an entry has them or they were typed."""
         self._form = ""
@@ -101,6 +104,29 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Ask for everything."""
         return await self._ask("user", user_input)
+
+    @override
+    async def async_step_usb(self, discovery_info: UsbServiceInfo) -> ConfigFlowResult:
+        """Take note of a module that was plugged in, without touching its port."""
+        await self.async_set_unique_id(usb.usb_unique_id_from_service_info(discovery_info))
+        self._abort_if_unique_id_configured()
+        device = await async_stable_path(self.hass, discovery_info.device)
+        if await async_is_among(self.hass, device, [entry.data[CONF_DEVICE] for entry in self._entries()]):
+            return self.async_abort(reason="already_configured")
+        plugged_in = {port.device for port in await usb.async_scan_serial_ports(self.hass)}
+        for entry in self._entries():
+            if entry.data[CONF_DEVICE] not in plugged_in and is_named_after(entry.data[CONF_DEVICE], discovery_info):
+                return self.async_update_reload_and_abort(
+                    entry, data_updates={CONF_DEVICE: device}, reason="already_configured"
+                )
+        self._name = discovery_info.description or device
+        self.context["title_placeholders"] = {"name": self._name}
+        self._known = {CONF_DEVICE: device}
+        return await self.async_step_usb_confirm()
+
+    async def async_step_usb_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the rest."""
+        return await self._ask("usb_confirm", user_input)
 
     # Changing how a meter is reached.
 
@@ -137,7 +163,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
             self.hass.config_entries.async_update_entry(
                 entry, unique_id=self._unique_id, data={**entry.data, **self._data}
             )
-            self._end(entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}))
+            self._end([*self._offers(), *entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})])
         return None
 
     # What all of them have in common.
@@ -215,6 +241,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
         # Another flow may have added this meter meanwhile.
         self._abort_if_unique_id_configured()
+        self._end(self._offers())
         token = meter_token(self._unique_id, {entry.data[CONF_METER] for entry in self._entries()})
         return self.async_create_entry(title=self._free_title(), data=self._data | {CONF_METER: token})
 
@@ -224,11 +251,17 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         numbered = (f"{TITLE} {number}" for number in count(2))
         return next(title for title in chain([TITLE], numbered) if title not in taken)
 
+    def _offers(self) -> list[ConfigFlowResult]:
+        """Return the flows that offer the module of this one."""
+        return self.hass.config_entries.flow.async_progress_by_init_data_type(
+            UsbServiceInfo, lambda module: module.device == self._data[CONF_DEVICE]
+        )
+
     @callback
     def _end(self, flows: Iterable[ConfigFlowResult]) -> None:
         """End what is done by this flow, too."""
         for flow in flows:
-            if flow["flow_id"] != self.flow_id:
+            if flow["handler"] == DOMAIN and flow["flow_id"] != self.flow_id:
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     @callback
