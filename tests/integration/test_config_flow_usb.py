@@ -20,6 +20,7 @@ from homeassistant.helpers.service_info.usb import UsbServiceInfo
 from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
+    MockConfigEntry,
     MockModule,
     mock_config_flow,
     mock_integration,
@@ -28,7 +29,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 
 from custom_components.broute.const import DOMAIN
 from custom_components.broute.identity import async_unique_id
-from simulator import ID, SimulatedHome
+from simulator import ID, PASSWORD, SimulatedHome
 
 from .world import (
     ENTRY_DATA,
@@ -186,6 +187,14 @@ async def test_module_of_a_meter_is_not_offered(
         step = await discover(hass, module())
     assert (step["type"], step["reason"]) == (FlowResultType.ABORT, "already_configured")
     assert entry.data[CONF_DEVICE] == BY_ID
+
+
+async def test_module_of_the_other_integration_is_not_offered(hass: HomeAssistant) -> None:
+    data = {CONF_DEVICE: PORT, CONF_ID: ID, CONF_PASSWORD: PASSWORD}
+    other = MockConfigEntry(domain="route_b_smart_meter", unique_id=ID, data=data)
+    other.add_to_hass(hass)
+    step = await discover(hass, module())
+    assert (step["type"], step["reason"]) == (FlowResultType.ABORT, "port_of_core")
 
 
 @pytest.mark.parametrize(("before", "after"), [(BY_ID, PROXY), (PROXY, BY_ID), (BY_ID, PORT)])
