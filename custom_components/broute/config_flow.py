@@ -1,29 +1,38 @@
-"""The forms: adding a meter, and changing how it is reached.
+"""The forms: adding a meter, taking it over from Home Assistant's own integration, changing how it is reached.
 
 Each ends in the same attempt, which goes all the way to the first reading (`flow.attempt`).
 """
 
 import asyncio
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from functools import cached_property
 from itertools import chain, count
 from typing import Any, Final, override
 
+from homeassistant.components import usb
 from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigEntryDisabler,
     ConfigFlow,
     ConfigFlowResult,
+    OperationNotAllowed,
 )
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.selector import (
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
     SerialPortSelector,
     TextSelector,
     TextSelectorConfig,
     TextSelectorType,
 )
+from homeassistant.helpers.service_info.usb import UsbServiceInfo
 import voluptuous as vol
 
 from .aiobroute import MalformedIdError, MalformedPasswordError, parse_id, parse_password
@@ -32,12 +41,17 @@ from .coordinator import BrouteConfigEntry
 from .flow.attempt import Attempt
 from .flow.loan import Loan
 from .flow.options import BrouteOptionsFlow
-from .flow.ports import async_is_among, async_stable_path
+from .flow.ports import async_is_among, async_stable_path, is_named_after
 from .identity import async_unique_id, meter_token
 
 TITLE: Final = "B-Route Smart Meter"
 
 EXAMPLE_ADDRESS: Final = "socket://192.168.1.10:4000"
+
+CORE_DOMAIN: Final = "route_b_smart_meter"
+"""Home Assistant's own integration. Its entries have port, ID and password under the same names as ours."""
+
+CONF_ENTRY: Final = "entry"
 
 _ID: Final = TextSelector(TextSelectorConfig(autocomplete="off"))
 # A browser that fills in what it knows would take the user's account at Home Assistant.
@@ -56,6 +70,8 @@ _KNOWN_METER: Final = {
 # `voluptuous` is another library to the type checker than it is in Home Assistant.
 FORMS: Final[dict[str, Any]] = {
     "user": vol.Schema(_NEW_METER),
+    "usb_confirm": vol.Schema(_NEW_METER),
+    "take_over_confirm": vol.Schema(_KNOWN_METER),
     "reconfigure": vol.Schema(_KNOWN_METER),
     "reauth_confirm": vol.Schema({vol.Required(CONF_ID): _ID, vol.Optional(CONF_PASSWORD): _PASSWORD}),
 }
@@ -76,7 +92,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
     def __init__(self) -> None:
         """Begin with an empty form."""
         self._name = ""
-        """Of the entry that it is about."""
+        """Of the entry or the module that it is about."""
         self._known: dict[str, str] = {}
         """Port, ID and password, as far as an entry has them or they were typed."""
         self._form = ""
@@ -84,6 +100,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         self._errors: dict[str, str] = {}
         self._unique_id = ""
         self._data: dict[str, str] = {}
+        self._core_entry_id: str | None = None
         self._attempt: Attempt | None = None
         self._awaiting_news: asyncio.Task[None] | None = None
         self._removed = False
@@ -99,8 +116,64 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask for everything."""
+        """Ask for everything; before that, how to begin, if Home Assistant's own integration has a meter."""
+        if self.cur_step is None and self._entries_to_take_over():
+            return await self.async_step_begin()
         return await self._ask("user", user_input)
+
+    async def async_step_begin(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Offer to take over that meter."""
+        return self.async_show_menu(step_id="begin", menu_options=["take_over", "user"])
+
+    async def async_step_take_over(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask which one, if there are several."""
+        entries = self._entries_to_take_over()
+        if user_input is not None:
+            entries = [entry for entry in entries if entry.entry_id == user_input[CONF_ENTRY]]
+        if not entries:
+            # Removed since it was offered.
+            return await self.async_step_user()
+        if len(entries) == 1:
+            (entry,) = entries
+            self._core_entry_id = entry.entry_id
+            self._name = entry.title
+            self._known = dict(entry.data)
+            return await self.async_step_take_over_confirm()
+        options = [
+            SelectOptionDict(value=entry.entry_id, label=f"{entry.title} ({entry.data[CONF_DEVICE]})")
+            for entry in entries
+        ]
+        form: Any = vol.Schema({vol.Required(CONF_ENTRY): SelectSelector(SelectSelectorConfig(options=options))})
+        return self.async_show_form(step_id="take_over", data_schema=form)
+
+    async def async_step_take_over_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show what it has, and say what will become of it."""
+        return await self._ask("take_over_confirm", user_input)
+
+    @override
+    async def async_step_usb(self, discovery_info: UsbServiceInfo) -> ConfigFlowResult:
+        """Take note of a module that was plugged in, without touching its port."""
+        await self.async_set_unique_id(usb.usb_unique_id_from_service_info(discovery_info))
+        self._abort_if_unique_id_configured()
+        device = await async_stable_path(self.hass, discovery_info.device)
+        if await async_is_among(self.hass, device, [entry.data[CONF_DEVICE] for entry in self._entries()]):
+            return self.async_abort(reason="already_configured")
+        if await async_is_among(self.hass, device, self._ports_of_core()):
+            return self.async_abort(reason="port_of_core")
+        plugged_in = {port.device for port in await usb.async_scan_serial_ports(self.hass)}
+        for entry in self._entries():
+            if entry.data[CONF_DEVICE] not in plugged_in and is_named_after(entry.data[CONF_DEVICE], discovery_info):
+                return self.async_update_reload_and_abort(
+                    entry, data_updates={CONF_DEVICE: device}, reason="already_configured"
+                )
+        self._name = discovery_info.description or device
+        self.context["title_placeholders"] = {"name": self._name}
+        self._known = {CONF_DEVICE: device}
+        return await self.async_step_usb_confirm()
+
+    async def async_step_usb_confirm(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask for the rest."""
+        return await self._ask("usb_confirm", user_input)
 
     # Changing how a meter is reached.
 
@@ -137,7 +210,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
             self.hass.config_entries.async_update_entry(
                 entry, unique_id=self._unique_id, data={**entry.data, **self._data}
             )
-            self._end(entry.async_get_active_flows(self.hass, {SOURCE_REAUTH}))
+            self._end([*self._offers(), *entry.async_get_active_flows(self.hass, {SOURCE_REAUTH})])
         return None
 
     # What all of them have in common.
@@ -190,6 +263,8 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         in_use = [entry.data[CONF_DEVICE] for entry in self._other_entries() if not entry.disabled_by]
         if await async_is_among(self.hass, device, in_use):
             self._errors[CONF_DEVICE] = "port_in_use"
+        elif await async_is_among(self.hass, device, self._ports_of_core()):
+            self._errors[CONF_DEVICE] = "port_of_core"
         self._data = {CONF_DEVICE: device, CONF_ID: route_b_id, CONF_PASSWORD: password}
 
     async def async_step_connect(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -215,6 +290,11 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
         # Another flow may have added this meter meanwhile.
         self._abort_if_unique_id_configured()
+        if core_entry := self._loan.entry:
+            # One that could not even be loaded is disabled all the same.
+            with suppress(OperationNotAllowed):
+                await self.hass.config_entries.async_set_disabled_by(core_entry.entry_id, ConfigEntryDisabler.USER)
+        self._end(self._offers())
         token = meter_token(self._unique_id, {entry.data[CONF_METER] for entry in self._entries()})
         return self.async_create_entry(title=self._free_title(), data=self._data | {CONF_METER: token})
 
@@ -224,11 +304,17 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         numbered = (f"{TITLE} {number}" for number in count(2))
         return next(title for title in chain([TITLE], numbered) if title not in taken)
 
+    def _offers(self) -> list[ConfigFlowResult]:
+        """Return the flows that offer the module of this one."""
+        return self.hass.config_entries.flow.async_progress_by_init_data_type(
+            UsbServiceInfo, lambda module: module.device == self._data[CONF_DEVICE]
+        )
+
     @callback
     def _end(self, flows: Iterable[ConfigFlowResult]) -> None:
         """End what is done by this flow, too."""
         for flow in flows:
-            if flow["flow_id"] != self.flow_id:
+            if flow["handler"] == DOMAIN and flow["flow_id"] != self.flow_id:
                 self.hass.config_entries.flow.async_abort(flow["flow_id"])
 
     @callback
@@ -247,8 +333,8 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
 
     @cached_property
     def _loan(self) -> Loan:
-        """The port, if an entry has it: the one that is changed."""
-        return Loan(self.hass, self.context.get("entry_id"))
+        """The port, if an entry has it: the one that is changed, or the one that is taken over."""
+        return Loan(self.hass, self._core_entry_id or self.context.get("entry_id"))
 
     def _entries(self) -> list[BrouteConfigEntry]:
         return self._async_current_entries(include_ignore=False)
@@ -259,3 +345,27 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
     @property
     def _id_is_taken(self) -> bool:
         return self._unique_id in {entry.unique_id for entry in self._other_entries()}
+
+    def _core_entries(self) -> list[ConfigEntry[Any]]:
+        """Return what Home Assistant's own integration has, as far as it is as we know it."""
+        entries = self.hass.config_entries.async_entries(CORE_DOMAIN, include_ignore=False)
+        return [entry for entry in entries if {CONF_DEVICE, CONF_ID, CONF_PASSWORD} <= entry.data.keys()]
+
+    def _entries_to_take_over(self) -> list[ConfigEntry[Any]]:
+        taken = {entry.data[CONF_ID] for entry in self._entries()}
+        return [entry for entry in self._core_entries() if _mended(entry.data[CONF_ID]) not in taken]
+
+    def _ports_of_core(self) -> list[str]:
+        """Return the ports that it uses, but for the one that is taken over."""
+        return [
+            entry.data[CONF_DEVICE]
+            for entry in self._core_entries()
+            if not entry.disabled_by and entry.entry_id != self._core_entry_id
+        ]
+
+
+def _mended(typed: str) -> str | None:
+    try:
+        return parse_id(typed)
+    except MalformedIdError:
+        return None

@@ -10,7 +10,7 @@ CONF_METER: Final = "meter"
 """The token that names the meter in unique ids and device identifiers; it never changes."""
 
 DEFAULT_SCAN_INTERVAL_S: Final = 30
-MIN_SCAN_INTERVAL_S: Final = 10
+MIN_SCAN_INTERVAL_S: Final = 5
 MAX_SCAN_INTERVAL_S: Final = 3600
 
 CONF_HISTORY_DAYS: Final = "history_days"

@@ -19,6 +19,7 @@ from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 import pytest
 import serialx
 
+from custom_components.broute.config_flow import BrouteConfigFlow
 from custom_components.broute.const import CONF_METER, DOMAIN
 from custom_components.broute.coordinator import JOINED_METERS, BrouteConfigEntry
 from custom_components.broute.flow.attempt import KEEP_JOINED_S
@@ -93,10 +94,14 @@ async def test_entry_keeps_the_meter_when_the_flow_is_over(hass: HomeAssistant, 
 
 async def test_flow_is_forgotten_when_it_is_over(hass: HomeAssistant, home: SimulatedHome) -> None:
     step = await submit(hass, await start_flow(hass))
-    flow = weakref.ref(hass.config_entries.flow._progress[step["flow_id"]])
+    flow = hass.config_entries.flow._progress[step["flow_id"]]
+    assert isinstance(flow, BrouteConfigFlow)
+    assert flow._attempt
+    forgotten: list[weakref.ref[Any]] = [weakref.ref(flow), weakref.ref(flow._attempt)]
+    del flow
     await follow(hass, step)
     gc.collect()
-    assert flow() is None
+    assert [one() for one in forgotten] == [None, None]
 
 
 async def test_what_was_typed_is_mended(hass: HomeAssistant, home: SimulatedHome) -> None:
@@ -236,12 +241,16 @@ async def test_port_that_cannot_be_opened(
     await assert_told_and_added_after_all(hass, home, step, errors, ports.faults.clear)
 
 
-async def test_surprise_from_a_library(hass: HomeAssistant, home: SimulatedHome) -> None:
+async def test_surprise_from_a_library(
+    hass: HomeAssistant, home: SimulatedHome, caplog: pytest.LogCaptureFixture
+) -> None:
     async def surprise(*_: object, **__: object) -> tuple[asyncio.Transport, None]:
         return asyncio.Transport(), None  # which can do nothing
 
     with patch("serialx.create_serial_connection", surprise):
         step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    # The form says that the log says more.
+    assert "Traceback" in caplog.text
     await assert_told_and_added_after_all(hass, home, step, {"base": "unknown"}, lambda: None)
 
 
@@ -272,6 +281,14 @@ async def test_meter_out_of_reach(hass: HomeAssistant, home: SimulatedHome) -> N
         home.meter.pan.powered = True
 
     await assert_told_and_added_after_all(hass, home, step, {"base": "meter_not_found"}, come_closer)
+
+
+async def test_meter_that_is_found_late(hass: HomeAssistant, home: SimulatedHome) -> None:
+    home.faults.scan_misses = 2
+    home.meter.paa.join_time_s = 30.0
+    start = hass.loop.time()
+    await add_meter(hass)
+    assert hass.loop.time() - start > 90
 
 
 async def test_wrong_password(hass: HomeAssistant, home: SimulatedHome) -> None:

@@ -39,7 +39,7 @@ ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
 }
 ACTIONS = {services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES}
 FORM_ERRORS = {
-    *("id_in_use", "invalid_id", "invalid_password", "not_released", "port_in_use", "unknown"),
+    *("id_in_use", "invalid_id", "invalid_password", "not_released", "port_in_use", "port_of_core", "unknown"),
 }
 
 
@@ -56,11 +56,14 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
 
     config = tree["config"]
     assert config.keys() == {"abort", "error", "progress", "step"}
-    assert config["abort"].keys() == {"already_configured", "entry_removed"}
+    assert config["abort"].keys() == {"already_configured", "entry_removed", "port_of_core"}
     assert config["error"].keys() == REASONS | FORM_ERRORS
     assert config["progress"].keys() == {*attempt.PROGRESS.values(), attempt.RELEASING}
-    assert config["step"].keys() == {"connect", *config_flow.FORMS}
+    assert config["step"].keys() == {"begin", "connect", "take_over", *config_flow.FORMS}
+    assert config["step"]["begin"].keys() == {"title", "description", "menu_options"}
+    assert config["step"]["begin"]["menu_options"].keys() == {"take_over", "user"}
     assert config["step"]["connect"].keys() == {"title"}
+    assert config["step"]["take_over"]["data"].keys() == {config_flow.CONF_ENTRY}
     for step_id, form in config_flow.FORMS.items():
         fields = {str(key) for key in form.schema}
         assert config["step"][step_id].keys() == {"title", "description", "data", "data_description"}

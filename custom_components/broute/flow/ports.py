@@ -1,17 +1,20 @@
-"""Names of serial ports: which stay, and which mean the same port."""
+"""Names of serial ports: which stay, which mean the same port, which have a module's serial number in them."""
 
 from collections.abc import Iterable
 from pathlib import Path
+import re
 from typing import Final
 from urllib.parse import urlsplit
 
 from homeassistant.components import usb
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers.service_info.usb import UsbServiceInfo
 
 from ..const import LOGGER
 
 _SCHEMES_OF_SERVERS: Final = frozenset({"socket", "tcp", "rfc2217"})
 """Of URLs in which host and port say it all."""
+_REPLACED_BY_UDEV: Final = re.compile(r"[^0-9A-Za-z#+.:=@_-]")
 
 
 async def async_stable_path(hass: HomeAssistant, device: str) -> str:
@@ -45,3 +48,14 @@ def _what_is_at(device: str) -> str:
         return device
     # Elsewhere the rest of the URL tells which port it is.
     return url.netloc.casefold() if url.scheme.casefold() in _SCHEMES_OF_SERVERS else device
+
+
+def is_named_after(device: str, module: UsbServiceInfo) -> bool:
+    """Tell whether a port has its name from this module.
+
+    udev's names, which are in the URL of an ESPHome serial proxy too, have the product and its serial number in them.
+    Modules of one product that have no serial number have one name: of them this cannot be told.
+    """
+    if not module.serial_number:
+        return False
+    return _REPLACED_BY_UDEV.sub("_", f"_{module.description}_{module.serial_number}-if") in device
