@@ -396,7 +396,10 @@ class Conversation:
             self._confirmations.add(task)
             task.add_done_callback(self._confirmations.discard)
         for listener in tuple(self._listeners):
-            listener(frame)
+            try:
+                listener(frame)
+            except Exception:  # the port must go on whatever becomes of those who look on
+                _LOGGER.exception("Somebody who was told of a notification has failed")
 
     async def _confirm(self, link: Link, notification: Frame) -> None:
         """Answer an INFC (protocol 1.3); the meter repeats it when the answer is lost."""
