@@ -86,7 +86,8 @@ ARROWS: dict[str, set[str]] = {
         *("echonet.frame", "echonet.smart_meter", "echonet.values"),
     },
     "description": {
-        *("exceptions", "plausibility", "properties", "readings", "echonet.smart_meter", "echonet.super_class"),
+        *("exceptions", "plausibility", "properties", "readings"),
+        *("echonet.smart_meter", "echonet.super_class", "echonet.values"),
     },
     "meter": {
         *("clock", "credentials", "description", "exceptions", "journal", "log", "memory", "plausibility"),

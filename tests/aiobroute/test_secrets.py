@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from datetime import timedelta
 import logging
 from pathlib import Path
 
@@ -59,7 +60,7 @@ async def test_a_whole_life_at_debug_level_tells_nobody_whose_meter_it_is(
             await meter.joined()
             await meter.describe()
             await meter.read()
-            await meter.history(1)
+            await meter.history((home.clock.now() - timedelta(days=1)).date())
             heard = await meter.survey(5)
             await asyncio.sleep(60)
             # The log of a link that goes wrong is the one that users send to others.

@@ -7,7 +7,7 @@ import argparse
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 import getpass
 import json
@@ -257,9 +257,10 @@ async def _history(options: argparse.Namespace) -> None:
     slots: dict[datetime, CountersAt] = {}
     async with _remembered_meter(options) as meter:
         await meter.joined()
+        today = (await meter.read_clock()).shown.date()
         for days_back in range(options.days + 1):
             try:
-                day = await meter.history(days_back)
+                day = await meter.history(today - timedelta(days=days_back))
             except PropertyRefusedError:
                 if not slots:
                     raise

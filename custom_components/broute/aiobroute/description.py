@@ -1,11 +1,21 @@
 """What does not change in a meter: learned by its first reading, read in each session, remembered from an earlier one.
 
 Above: `SmartMeter`. Below: the properties.
+
+No checksum covers what comes from most modules. One changed digit makes another serial number, which is another meter
+to whoever keeps its log, a map with a property that there is not, or energies that are wrong tenfold. So of all this
+nothing is believed that was told once: it is what was known of this meter, or it is told twice. In everyday life that
+costs each session one request for the scale and one for the rest.
 """
 
+from collections.abc import Mapping
+from dataclasses import replace
 import logging
+from typing import Any
 
 from .echonet import smart_meter, super_class
+from .echonet.super_class import StandardVersion
+from .echonet.values import PropertyCodec
 from .exceptions import BrouteError, ImplausibleValueError, PropertyError
 from .plausibility import Plausibility
 from .properties import Answers, PropertyReader
@@ -30,20 +40,18 @@ MANDATORY = frozenset(
     }
 )
 """What every meter gives (protocol 2.2), for as long as its Get map is not known."""
-_DESCRIPTION = (
-    super_class.STANDARD_VERSION.epc,
-    super_class.ANNOUNCEMENT_MAP.epc,
-    super_class.SET_MAP.epc,
-    super_class.GET_MAP.epc,
-    super_class.MANUFACTURER_CODE.epc,
-    super_class.SERIAL_NUMBER.epc,
-)
-_MAPS = (super_class.GET_MAP.epc, super_class.SET_MAP.epc, super_class.ANNOUNCEMENT_MAP.epc)
-MAP_READINGS = 3
+_FIELDS: Mapping[str, PropertyCodec[Any]] = {
+    "standard_version": super_class.STANDARD_VERSION,
+    "announcement_map": super_class.ANNOUNCEMENT_MAP,
+    "set_map": super_class.SET_MAP,
+    "get_map": super_class.GET_MAP,
+    "manufacturer_code": super_class.MANUFACTURER_CODE,
+    "serial_number": super_class.SERIAL_NUMBER,
+}
+"""What is read of a meter, by its name in `Constants`."""
+_MAPS = ("announcement_map", "set_map", "get_map")
+READINGS = 3
 """Among so many two are the same, unless more is spoilt than comes through."""
-
-type PropertyMaps = tuple[frozenset[int], frozenset[int], frozenset[int]]
-"""The Get, the Set and the announcement map."""
 
 
 class Description:
@@ -54,117 +62,152 @@ class Description:
         """`None` before `read()`."""
         self.scale = constants.scale if constants else None
         """May be known before the constants are."""
+        self.scale_is_certain = False
+        """Whether the meter has told it in this session."""
         self.mac = constants.mac if constants else None
         """The meter that all of this is about; `None` while it is not known."""
         self.is_current = False
         """Whether the constants were read since the meter was joined."""
-        self._are_remembered = constants is not None
+        self._scales_told: set[Scale] = set()
+        """In this session."""
+        self._was_asked = False
         self._properties = properties
         self._plausibility = plausibility
 
     def meet(self, mac: bytes) -> bool:
         """Begin a session with a meter; return whether it is another one, so that nothing is known any more."""
         self.is_current = False
+        self.scale_is_certain = False
+        self._scales_told.clear()
+        self._was_asked = False
         is_another = self.mac not in {None, mac}
         self.mac = mac
         if is_another:
             self.constants = None
             self.scale = None
-            self._are_remembered = False
             self._properties.forget(MANDATORY)
         return is_another
 
     async def read(self) -> Constants:
-        """Read the constants; what was remembered is verified by this.
+        """Read the constants; what was known before is verified by this.
 
         Raises:
-            PropertyError: the meter does not give what every meter must give.
+            PropertyError: the meter does not give what every meter must give, or gives it differently each time.
             BrouteError: the meter was not asked, or did not answer.
         """
-        return await self._read(self.scale)
+        fields = await self._read_fields()
+        scale = await self.verify_scale(get_map=fields["get_map"])
+        self.constants = Constants(
+            mac=self.mac or b"", scale=scale, max_properties=self._properties.max_properties, **fields
+        )
+        self._properties.readable = self.constants.get_map
+        self.is_current = True
+        return self.constants
+
+    async def _read_fields(self) -> dict[str, Any]:
+        """Read all but the scale, and again what differs from what was known; the first time ever that is all."""
+        known = {name: getattr(self.constants, name) for name in _FIELDS} if self.constants else {}
+        told = {name: [known[name]] if known else [] for name in _FIELDS}
+        believed: dict[str, Any] = {}
+        for _ in range(READINGS):
+            if not (asked := [name for name in _FIELDS if name not in believed]):
+                break
+            answers = await self._properties.get([_FIELDS[name].epc for name in asked])
+            for name in asked:
+                value = answers.value(_FIELDS[name])
+                if isinstance(value, StandardVersion):
+                    value = str(value)
+                if value in told[name]:
+                    believed[name] = value
+                told[name].append(value)
+            # What a map names may only have been too much at once: from now on it is asked for again.
+            self._properties.readable |= answers.value(super_class.GET_MAP) or frozenset()
+        for name in _MAPS:
+            if name not in believed:
+                raise ImplausibleValueError(f"{_FIELDS[name]}: the meter gives it differently each time")
+            believed[name] = believed[name] or frozenset()
+        if not believed["get_map"]:
+            raise PropertyError(f"{super_class.GET_MAP}: the meter does not give it")
+        return dict.fromkeys(_FIELDS) | known | believed
+
+    # The scale, without which there is no energy.
+
+    def asks_for_scale(self) -> bool:
+        """Tell, once before each reading, whether it has to ask for the scale.
+
+        While there is none, it has. After that the first reading of a session takes one request; `read()` is expected
+        to verify the scale before the second one, which does it itself if need be.
+        """
+        is_due = self.scale is None or (self._was_asked and not self.scale_is_certain)
+        self._was_asked = True
+        return is_due
 
     async def learn_scale(self, answers: Answers) -> Scale | None:
-        """Take the scale from the first reading; a coefficient that was refused may be absent, which the map proves.
+        """Take the scale from a reading that asked for it; return the one by which its counters are to be judged.
 
-        In that case the meter has been described by this, which confirms the scale. Else it is to be confirmed.
+        A coefficient that is missing in the first one may be absent, which only the map proves: then the meter is
+        described by this.
         """
         try:
-            if not answers.has_data(smart_meter.COEFFICIENT.epc):
-                return (await self._read(_scale_or_none(answers))).scale
-            return _scale_of(answers, frozenset(SCALE))
+            if self.scale is None and not answers.has_data(smart_meter.COEFFICIENT.epc):
+                self.take_scale(answers, frozenset())
+                return (await self.read()).scale
+            told = self.take_scale(answers)
         except BrouteError as err:
-            _LOGGER.debug("There is no energy yet: %s", err)
-            return None
+            _LOGGER.debug("The scale is not known: %s", err)
+            return self.scale
+        return self.scale or told
 
-    def confirm_scale(self, scale: Scale | None, again: Answers) -> None:
-        """Believe a scale that was seen once, if a second answer says the same."""
-        if self.scale is None and scale == _scale_or_none(again):
-            self.scale = scale
+    def take_scale(self, answers: Answers, get_map: frozenset[int] | None = None) -> Scale:
+        """Return the scale that an answer tells, and believe it if it is as it was or was told before.
 
-    async def _read(self, expected: Scale | None) -> Constants:
-        """Read the constants; `expected` is the scale that was seen before."""
-        verify = self._are_remembered
-        answers = await self._properties.get(_DESCRIPTION)
-        get_map, set_map, announcement_map = await self._confirm_maps(_maps_of(answers))
-        if refused := [epc for epc in _DESCRIPTION if epc in get_map and not answers.has_data(epc)]:
-            # What the map names may only have been too much at once.
-            answers |= await self._properties.get(refused)
-        if self.scale is None or verify:
-            self.scale = await self._read_scale(get_map, expected)
-        version = answers.value(super_class.STANDARD_VERSION)
-        constants = Constants(
-            mac=self.mac or b"",
-            scale=self.scale,
-            manufacturer_code=answers.value(super_class.MANUFACTURER_CODE),
-            serial_number=answers.value(super_class.SERIAL_NUMBER),
-            standard_version=str(version) if version else None,
-            get_map=get_map,
-            set_map=set_map,
-            announcement_map=announcement_map,
-            max_properties=self._properties.max_properties,
+        `get_map`: what the meter gives, where that is not what the constants say.
+
+        Raises:
+            PropertyError: it cannot be read.
+        """
+        if get_map is None:
+            # Without a map nobody knows whether a coefficient is absent or was too much at once.
+            get_map = self.constants.get_map if self.constants else frozenset(SCALE)
+        told = _scale_of(answers, get_map)
+        if told == self.scale or told in self._scales_told:
+            self._believe(told)
+        self._scales_told.add(told)
+        return told
+
+    async def verify_scale(self, answers: Answers | None = None, *, get_map: frozenset[int] | None = None) -> Scale:
+        """Return the scale when it is certain, which mostly one answer makes it; see `take_scale`.
+
+        The coefficient is asked for whatever the map says: a digit of the map may be spoilt as well. `answers`: the
+        first one, if the meter has been asked already.
+
+        Raises:
+            PropertyError: the meter does not give it, or gives it differently each time.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        failure: PropertyError = ImplausibleValueError(
+            "The meter gives its unit, digits and coefficient differently each time"
         )
-        if verify and constants.scale != (self.constants and self.constants.scale):
+        for _ in range(READINGS):
+            if self.scale_is_certain:
+                break
+            answers = answers or await self._properties.get(SCALE)
+            try:
+                self.take_scale(answers, get_map)
+            except PropertyError as err:
+                failure = err
+            answers = None
+        if self.scale is None or not self.scale_is_certain:
+            raise failure
+        return self.scale
+
+    def _believe(self, scale: Scale) -> None:
+        if self.scale not in {None, scale}:
             _LOGGER.warning("The meter counts otherwise than it did: its energies begin anew")
             self._plausibility.believed.clear()
-        self.constants = constants
-        self._are_remembered = False
-        self._properties.readable = get_map
-        self.is_current = True
-        return constants
-
-    async def _confirm_maps(self, maps: PropertyMaps) -> PropertyMaps:
-        """Return maps that the meter gave twice: a spoilt digit adds properties to them, or takes some away."""
-        known = self.constants
-        seen = {(known.get_map, known.set_map, known.announcement_map)} if known else set()
-        readings = 1
-        while maps not in seen:
-            if readings == MAP_READINGS:
-                raise ImplausibleValueError("The meter gives its property maps differently each time")
-            seen.add(maps)
-            maps = _maps_of(await self._properties.get(_MAPS))
-            readings += 1
-        return maps
-
-    async def _read_scale(self, get_map: frozenset[int], expected: Scale | None) -> Scale:
-        """Read the scale: once if it is the expected one, else twice, since a spoilt digit would spoil all energies.
-
-        The coefficient is asked for whatever the map says: a digit of the map may be spoilt as well.
-        """
-        scale = _scale_of(await self._properties.get(SCALE), get_map)
-        if scale == expected:
-            return scale
-        again = _scale_of(await self._properties.get(SCALE), get_map)
-        if again not in {scale, expected}:
-            raise ImplausibleValueError("The meter gives its unit, digits and coefficient differently each time")
-        return again
-
-
-def _maps_of(answers: Answers) -> PropertyMaps:
-    return (
-        answers.required(super_class.GET_MAP),
-        answers.value(super_class.SET_MAP) or frozenset(),
-        answers.value(super_class.ANNOUNCEMENT_MAP) or frozenset(),
-    )
+            self.constants = replace(self.constants, scale=scale) if self.constants else None
+        self.scale = scale
+        self.scale_is_certain = True
 
 
 def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:
@@ -177,11 +220,3 @@ def _scale_of(answers: Answers, get_map: frozenset[int]) -> Scale:
         coefficient=coefficient,
         effective_digits=answers.required(smart_meter.EFFECTIVE_DIGITS),
     )
-
-
-def _scale_or_none(answers: Answers) -> Scale | None:
-    """Return the scale of an answer, without a coefficient if none is in it; `None` if it cannot be read."""
-    try:
-        return _scale_of(answers, frozenset())
-    except PropertyError:
-        return None

@@ -116,6 +116,10 @@ class PropertyRefusedError(PropertyError):
     """The meter says that it does not have the property, or cannot give it now."""
 
 
+class NoSuchDayError(PropertyRefusedError):
+    """The meter's log cannot have the day: by the meter's date it is still to come, or more than 99 days back."""
+
+
 class ValueOverflowError(PropertyError):
     """The meter reports the code for "above the measurable range"."""
 

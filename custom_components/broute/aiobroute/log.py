@@ -12,7 +12,7 @@ No checksum covers the way from a module to us, so what is read is held against 
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import partial
 from itertools import pairwise
 import logging
@@ -23,7 +23,7 @@ from .echonet import smart_meter
 from .echonet.frame import Esv, Property
 from .echonet.smart_meter import Counters, DayHistory, IntervalChoice, IntervalHistory
 from .echonet.values import JST, PropertyCodec
-from .exceptions import ImplausibleValueError, PropertyError, PropertyRefusedError
+from .exceptions import ImplausibleValueError, NoSuchDayError, PropertyError, PropertyRefusedError
 from .plausibility import Doubt, Observation, Plausibility, could_be_of_one_counter, could_follow
 from .properties import PropertyReader
 from .readings import Constants, CountersAt, Scale
@@ -63,20 +63,20 @@ class MeterLog:
         """Begin anew with another meter."""
         self._ends.clear()
 
-    async def day(self, days_back: int, constants: Constants) -> list[CountersAt]:
+    async def day(self, day: date, constants: Constants) -> list[CountersAt]:
         """Read the 48 counters of a day; see `SmartMeter.history`."""
-        smart_meter.encode_day(days_back)
+        midnight = datetime.combine(day, time(), JST)
+        times = [midnight + slot * HALF_HOUR for slot in range(smart_meter.SLOTS_A_DAY)]
         async with self._one_choice:
             while True:
                 now = await self._steady_time()
-                midnight = now.replace(hour=0, minute=0, second=0, microsecond=0) - timedelta(days=days_back)
-                times = [midnight + slot * HALF_HOUR for slot in range(smart_meter.SLOTS_A_DAY)]
+                days_back = _days_back(day, now.date())
                 if _is_read_by_half_hours(constants):
                     read = partial(self._half_hours, times, sum(at <= now for at in times), constants.scale)
                 else:
                     read = partial(self._chosen_day, days_back, constants)
                 counters = await self._confirmed(read, times, constants.scale)
-                # The days are counted back from the meter's date: it must still be the one that they are labelled with.
+                # The days are counted back from the meter's date: it must still be the one that they were counted from.
                 if (await self._clock.recent()).latest(self._now_s).date() == now.date():
                     self._ends = {epc: self._ends_of(course) for epc, course in _courses(times, counters)}
                     return _in_kwh(times, counters, constants)
@@ -215,6 +215,16 @@ class MeterLog:
     @property
     def _now_s(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _days_back(day: date, today: date) -> int:
+    """Count the days back from the meter's date."""
+    days_back = (today - day).days
+    if days_back < 0:
+        raise NoSuchDayError(f"{smart_meter.HISTORY_DAY}: by the meter's date the day is still to come")
+    if days_back > smart_meter.MAX_DAYS_BACK:
+        raise NoSuchDayError(f"{smart_meter.HISTORY_DAY}: a log goes back {smart_meter.MAX_DAYS_BACK} days, no further")
+    return days_back
 
 
 def _is_read_by_half_hours(constants: Constants) -> bool:

@@ -6,7 +6,9 @@ Above: Home Assistant, or the command line. Below: the session.
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from contextlib import suppress
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 import logging
 import math
@@ -253,7 +255,8 @@ class SmartMeter:
     def on_half_hour(self, listener: HalfHourListener) -> Callable[[], None]:
         """Call `listener` with the counters that the meter sends after each :00 and :30; return what ends that.
 
-        Only with those that go with the counters that were read (see `plausibility`), so with none before a reading.
+        Only with those that go with the counters that were read (see `plausibility`), so with none before a reading;
+        and with none before the scale is verified in a session (see `read`).
         """
         self._half_hour_listeners.append(listener)
         return lambda: self._half_hour_listeners.remove(listener)
@@ -288,7 +291,8 @@ class SmartMeter:
         What cannot be read does not take the rest down: see `Reading.errors`. There is no energy before its unit,
         its digits and its coefficient, or the proof that the meter has none, are known; the first reading asks for
         them too. What is not believed at once (see `plausibility`) is asked for a second time; so are the scale and the
-        counters in the first reading, unless an earlier run has left them.
+        counters in the first reading, unless an earlier run has left them. In a new session the scale is verified by
+        `describe()`, or by the second reading, and before that by whatever makes a counter doubtful.
 
         Raises:
             BrouteError: the meter was not asked, or did not answer.
@@ -303,17 +307,29 @@ class SmartMeter:
         epcs = [smart_meter.POWER.epc, smart_meter.CURRENTS.epc, smart_meter.NORMAL_ENERGY.epc]
         if self.constants and self.constants.measures_export:
             epcs.append(smart_meter.REVERSE_ENERGY.epc)
-        if self._description.scale is None:
+        known = scale = self._description.scale
+        asks_for_scale = self._description.asks_for_scale()
+        if asks_for_scale:
             epcs += SCALE
         asked_s = self._now_s
         answers = await self._properties.get(epcs)
         answered_s = self._now_s
-        # May find the scale by describing the meter.
-        scale = self._description.scale or await self._description.learn_scale(answers)
+        if asks_for_scale:
+            # May find the scale by describing the meter.
+            scale = await self._description.learn_scale(answers)
         measured = self._measured(answers, epcs, scale, asked_s, answered_s)
         doubts = self._plausibility.judge(measured, scale)
-        if doubts or (scale and self._description.scale is None):
-            measured = await self._ask_again(measured, doubts, scale, answers)
+        # A counter that cannot be may only be worth something else than it was.
+        doubts_scale = (
+            bool(scale)
+            and not self._description.scale_is_certain
+            and (asks_for_scale or any(codec.epc in doubts for codec in _COUNTERS))
+        )
+        if doubts or doubts_scale:
+            measured = await self._ask_again(measured, doubts, answers, doubts_scale=doubts_scale)
+        if known and self._description.scale != known:
+            # Whatever was believed of this answer, it was by what the counters are worth no more.
+            return await self._read()
         return Reading(
             power_w=measured.power_w,
             current_r_a=measured.currents.r_a if measured.currents else None,
@@ -330,7 +346,7 @@ class SmartMeter:
     async def describe(self) -> Constants:
         """Read what does not change in a meter, and keep it in `constants`.
 
-        Remembered constants are verified by this: what the meter says now, twice, replaces them.
+        What was known before is verified by this, once a session: what the meter says now, twice, replaces it.
 
         Raises:
             PropertyError: the meter does not give what every meter must give.
@@ -407,21 +423,23 @@ class SmartMeter:
 
     # The meter's own log: in the background, see `RequestQueue`.
 
-    async def history(self, days_back: int) -> list[CountersAt]:
-        """Read the 48 counters of one day of the meter's own log, 0 for today to 99; by the meter's date.
+    async def history(self, day: date) -> list[CountersAt]:
+        """Read the 48 counters of one day of the meter's own log, of today or up to 99 days before.
 
-        At 00:00, 00:30, ... 23:30. Near the meter's midnight this waits until its date has changed. A day in which a
-        counter cannot follow the one before it is read twice, and where both answers differ there is no counter.
+        At 00:00, 00:30, ... 23:30, JST; what is today the meter's clock says. Near its midnight this waits until its
+        date has changed. A day in which a counter cannot follow the one before it is read twice, and where both answers
+        differ there is no counter.
 
         Raises:
+            NoSuchDayError: by the meter's date the day is still to come, or too long ago.
             PropertyRefusedError: the meter refuses the day.
             PropertyError: it answers for another one, or what it answers cannot be read.
             BrouteError: the meter was not asked, or did not answer.
         """
-        constants = self.constants or await self.describe()
-        day = await self._log.day(days_back, constants)
+        constants = await self._verified_constants()
+        counters = await self._log.day(day, constants)
         self._check_meter(constants)
-        return day
+        return counters
 
     async def minutes(self, at: datetime, count: int) -> list[CountersAt]:
         """Read the counters of the 1 to 10 full minutes up to `at`, the oldest first, which newer meters keep.
@@ -433,10 +451,17 @@ class SmartMeter:
             PropertyError: it answers for others, or what it answers cannot be read.
             BrouteError: the meter was not asked, or did not answer.
         """
-        constants = self.constants or await self.describe()
+        constants = await self._verified_constants()
         minutes = await self._log.minutes(at, count, constants)
         self._check_meter(constants)
         return minutes
+
+    async def _verified_constants(self) -> Constants:
+        """Return the constants, with a scale that was told in this session: a log of days is converted by it."""
+        constants = self.constants or await self.describe()
+        await self._description.verify_scale()
+        self._check_meter(constants)
+        return constants
 
     def _check_meter(self, asked: Constants) -> None:
         """Raise unless the meter that was asked is still there, and counts as it did."""
@@ -472,15 +497,13 @@ class SmartMeter:
         )
 
     async def _ask_again(
-        self, first: Measured, doubts: Mapping[int, Doubt], scale: Scale | None, answers: Answers
+        self, first: Measured, doubts: Mapping[int, Doubt], answers: Answers, *, doubts_scale: bool
     ) -> Measured:
-        """Ask again for what is in doubt, and for a scale that was seen once; return what may be believed.
+        """Ask again for what is in doubt; return what may be believed.
 
-        The errors of `answers` say what is not.
+        The errors of `answers` say what is not. While the scale is in doubt, that is all counters.
         """
-        epcs = list(doubts)
-        if self._description.scale is None:
-            epcs += SCALE
+        epcs = [*doubts, *(SCALE if doubts_scale else ())]
         asked_s = self._now_s
         again = Answers({})
         second = None
@@ -490,9 +513,17 @@ class SmartMeter:
         except BrouteError as err:
             _LOGGER.debug("What is in doubt could not be asked for again: %s", err)
         else:
-            self._description.confirm_scale(scale, again)
-            second = self._measured(again, epcs, self._description.scale, asked_s, self._now_s)
-        settled, not_confirmed = self._plausibility.settle(first, second, doubts, self._description.scale)
+            answered_s = self._now_s
+            if doubts_scale:
+                with suppress(BrouteError):
+                    await self._description.verify_scale(again)
+            second = self._measured(again, epcs, self._description.scale, asked_s, answered_s)
+        is_open = doubts_scale and not self._description.scale_is_certain
+        scale = None if is_open else self._description.scale
+        settled, not_confirmed = self._plausibility.settle(first, second, doubts, scale)
+        if is_open:
+            not_confirmed |= settled.counters.keys()
+            settled = replace(settled, counters={})
         answers.errors |= {epc: err for epc, err in again.errors.items() if epc in doubts}
         for epc in not_confirmed:
             answers.errors.setdefault(epc, ImplausibleValueError(f"EPC {epc:02X}: its value could not be confirmed"))
@@ -561,7 +592,7 @@ class SmartMeter:
         return self._in_kwh(at, counters)
 
     def _goes_with_readings(self, codec: PropertyCodec[int | None], counter: int | None, age_s: float) -> bool:
-        if self._description.scale is None or counter is None:
+        if self._description.scale is None or not self._description.scale_is_certain or counter is None:
             return False
         seen = Observation(counter, self._now_s - age_s, self._now_s)
         return self._plausibility.fits(codec.epc, seen, self._description.scale)

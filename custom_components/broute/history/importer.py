@@ -181,7 +181,7 @@ class LogImporter:
         """Read a day of the log: whatever is in it is known then, or known not to be there."""
         asked_at = dt_util.utcnow()
         try:
-            half_hours = await self._meter.history((day_of(asked_at) - day).days)
+            half_hours = await self._meter.history(day)
         except PropertyRefusedError:
             half_hours = []
         except PropertyError:

@@ -244,7 +244,7 @@ class LogKeeper:
         day = day_of(start)
         while day <= day_of(min(end + HALF_HOUR, dt_util.utcnow())):
             try:
-                log |= {one.at: one for one in await self._meter.history((day_of(dt_util.utcnow()) - day).days)}
+                log |= {one.at: one for one in await self._meter.history(day)}
             except PropertyRefusedError as err:
                 _LOGGER.debug("%s: %s", self._title, err)
             day += DAY

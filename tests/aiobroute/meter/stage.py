@@ -3,6 +3,7 @@
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import date, timedelta
 import random
 from typing import Any
 
@@ -47,6 +48,11 @@ def last_answer(home: SimulatedHome, epc: int = 0xE7) -> Answer:
 def requests(home: SimulatedHome) -> list[tuple[int, ...]]:
     """Return the EPCs of each request that the meter answered."""
     return [answer.epcs for answer in home.meter.answers if answer.esv not in {0x73, 0x74}]
+
+
+def days_ago(home: SimulatedHome, days: int) -> date:
+    """Return a day, counted back from today."""
+    return (home.clock.now() - timedelta(days=days)).date()
 
 
 # What spoils data on their way.

@@ -28,7 +28,7 @@ from simulator import (
 from simulator.home import START
 from tests.captures import FOLDER
 
-from .stage import Spoiler, digit, joined, requests, spoil, unchanged
+from .stage import Spoiler, days_ago, digit, joined, requests, spoil, unchanged
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -98,7 +98,7 @@ async def test_a_day_is_read_by_half_hours_where_it_cannot_be_chosen_as_a_whole(
         chosen: list[bytes] = []
         write = home.meter.object.write
         home.meter.object.write = lambda epc, edt: (chosen.append(edt), write(epc, edt))[1]  # type: ignore[method-assign, func-returns-value]
-        day = await meter.history(days_back)
+        day = await meter.history(days_ago(home, days_back))
         midnight = START.replace(hour=0, minute=0) - timedelta(days=days_back)
         assert [each.at for each in day] == [midnight + number * HALF_HOUR for number in range(48)]
         assert_true(day, home)
@@ -114,7 +114,7 @@ async def test_a_meter_that_measures_no_export_has_none_in_its_half_hours() -> N
     async with joined(model=model) as (meter, home):
         await described(meter, home)
         spoil(home)[0xEC].extend([lambda edt: edt.replace(NO_COUNT, bytes(4))] * 4)
-        day = await meter.history(1)
+        day = await meter.history(days_ago(home, 1))
         assert requests(home) == PIECE * 4
         assert all(each.import_kwh == home.truth(each.at).import_kwh and each.export_kwh is None for each in day)
 
@@ -126,7 +126,7 @@ async def test_a_meter_that_does_not_take_the_choice_is_an_error(epcs: set[int])
         write = home.meter.object.write
         home.meter.object.write = lambda epc, edt: epc not in epcs and write(epc, edt)  # type: ignore[method-assign]
         with pytest.raises(PropertyRefusedError, match=f"{min(epcs):02X}"):
-            await (meter.minutes(START, 2) if 0xEF in epcs else meter.history(3))
+            await (meter.minutes(START, 2) if 0xEF in epcs else meter.history(days_ago(home, 3)))
 
 
 @pytest.mark.parametrize(
@@ -142,12 +142,12 @@ async def test_half_hours_that_were_not_asked_for_are_not_taken(change: Spoiler)
         await described(meter, home)
         spoilers = spoil(home)
         spoilers[0xEC].append(change)
-        assert_true(await meter.history(1), home)
+        assert_true(await meter.history(days_ago(home, 1)), home)
         assert requests(home) == PIECE * 5
         assert meter.held_back == meter.dropped == {Doubt.LOG: 1}
         spoilers[0xEC].extend([change] * 2)
         with pytest.raises(PropertyError, match="instead of 12 up to"):
-            await meter.history(1)
+            await meter.history(days_ago(home, 1))
 
 
 async def test_half_hours_in_another_order_than_ours_are_an_error_and_no_energy() -> None:
@@ -160,7 +160,7 @@ async def test_half_hours_in_another_order_than_ours_are_an_error_and_no_energy(
 
         spoil(home)[0xEC].extend([turned] * 8)
         with pytest.raises(ImplausibleValueError, match="rise towards the past"):
-            await meter.history(1)
+            await meter.history(days_ago(home, 1))
 
 
 # What is believed.
@@ -175,7 +175,7 @@ async def test_the_log_of_a_healthy_meter_is_never_read_twice(
         await described(meter, home)
         for days_back in (0, 1, 2, 43, 44, 45, 1, 0):
             asked_at = home.clock.now()
-            day = await meter.history(days_back)
+            day = await meter.history(days_ago(home, days_back))
             if days_back < 45:
                 assert_true(day, home, asked_at=asked_at)
         assert not meter.held_back
@@ -191,7 +191,7 @@ async def test_a_day_in_which_a_counter_goes_over_its_last_digit_is_read_once(mo
     registers = replace(registers, initial_import=10_000 - noon % 10_000)
     async with joined(registers=registers, model=model) as (meter, home):
         await described(meter, home)
-        day = await meter.history(1)
+        day = await meter.history(days_ago(home, 1))
         assert_true(day, home)
         known = [each.import_kwh for each in day if each.import_kwh is not None]
         assert [later for earlier, later in pairwise(known) if later < earlier] == [0]
@@ -204,7 +204,7 @@ async def test_a_counter_that_was_spoilt_on_its_way_never_comes_out(number: int,
     async with joined(registers=Registers(load=ConstantLoad(900), initial_import=300_000)) as (meter, home):
         await described(meter, home)
         spoil(home)[0xE2].append(slot(number, change))
-        day = await meter.history(1)
+        day = await meter.history(days_ago(home, 1))
         assert_true(day, home, day[number].at)
         assert requests(home) == DAY * 2
         assert meter.held_back == meter.dropped == {Doubt.LOG: 1}
@@ -215,11 +215,11 @@ async def test_the_last_counter_of_a_day_is_held_against_what_lies_behind_it(day
     async with joined(load=ConstantLoad(900)) as (meter, home):
         await described(meter, home)
         for earlier in range(days_back):
-            await meter.history(earlier)
+            await meter.history(days_ago(home, earlier))
         home.meter.answers.clear()
         last = 47 if days_back else 36
         spoil(home)[0xE2].append(slot(last, more(16)))
-        day = await meter.history(days_back)
+        day = await meter.history(days_ago(home, days_back))
         assert_true(day, home, day[last].at)
         assert requests(home) == DAY * 2
 
@@ -231,7 +231,7 @@ async def test_half_hours_without_a_value_only_make_the_time_longer() -> None:
             lambda a, b: lambda edt: b(a(edt) or b""), [slot(number, lambda _: NO_COUNT) for number in range(9, 20)]
         )
         spoil(home)[0xE2].append(hole)
-        day = await meter.history(1)
+        day = await meter.history(days_ago(home, 1))
         assert_true(day, home, *(each.at for each in day[9:20]))
         assert requests(home) == DAY
 
@@ -248,7 +248,7 @@ async def test_a_counter_that_began_anew_is_what_the_meter_says_when_it_says_so_
 
         home.meter.object.import_count = began_anew  # type: ignore[method-assign]
         home.meter.answers.clear()
-        day = await meter.history(1)
+        day = await meter.history(days_ago(home, 1))
         counts = [None if each.import_kwh is None else each.import_kwh * 10 for each in day]
         assert counts == [began_anew(each.at) for each in day]
         assert counts[24] == 0
@@ -267,15 +267,15 @@ async def test_an_answer_that_cannot_be_read_is_made_up_for_by_another(change: S
         await described(meter, home)
         spoilers = spoil(home)
         spoilers[0xE2].append(change)
-        assert_true(await meter.history(1), home)
+        assert_true(await meter.history(days_ago(home, 1)), home)
         assert meter.held_back == meter.dropped == {Doubt.LOG: 1}
         # One that cannot be true, and a second one that cannot be read.
         spoilers[0xE2].extend([slot(7, more(70)), change])
         with pytest.raises(PropertyError):
-            await meter.history(1)
+            await meter.history(days_ago(home, 1))
         # One that cannot be read, and a second one that cannot be true.
         spoilers[0xE2].extend([change, slot(7, more(70))])
-        day = await meter.history(1)
+        day = await meter.history(days_ago(home, 1))
         assert_true(day, home, day[7].at)
 
 
@@ -285,7 +285,7 @@ async def test_a_digit_that_is_misread_anywhere_gives_no_wrong_energy(seed: int)
         await described(meter, home)
         # The answer to the second request, E2; the first is E5.
         home.faults.set(struck=b"E2C2", lines_misread=1)
-        day = await meter.history(1)
+        day = await meter.history(days_ago(home, 1))
         assert not home.faults.lines_misread
         worst = Decimal(0)
         for each in day[1:-1]:
@@ -304,7 +304,7 @@ async def test_a_real_log_is_read_once_and_gives_its_counters(number: int) -> No
     async with joined() as (meter, home):
         await described(meter, home)
         spoil(home)[0xE2].append(lambda _: bytes.fromhex(edt))
-        day = await meter.history(int(edt[:4], 16))
+        day = await meter.history(days_ago(home, int(edt[:4], 16)))
         counters = [int(edt[start : start + 8], 16) for start in range(4, len(edt), 8)]
         assert [each.import_kwh for each in day] == [Decimal(counter) / 10 for counter in counters]
         assert not meter.held_back
@@ -319,7 +319,7 @@ async def test_a_session_that_is_lost_in_the_middle_of_a_day_is_told_and_the_nex
 ) -> None:
     async with joined(model=model) as (meter, home):
         await described(meter, home)
-        log = asyncio.create_task(meter.history(1))
+        log = asyncio.create_task(meter.history(days_ago(home, 1)))
         await asyncio.sleep(8)
         assert requests(home)
         home.meter.paa.end_session()
@@ -328,7 +328,7 @@ async def test_a_session_that_is_lost_in_the_middle_of_a_day_is_told_and_the_nex
                 await log
         await asyncio.sleep(60)
         await meter.joined()
-        assert_true(await meter.history(1), home)
+        assert_true(await meter.history(days_ago(home, 1)), home)
 
 
 @pytest.mark.parametrize("model", [RELEASE_F, BY_HALF_HOURS], ids=lambda model: model.name)
@@ -337,11 +337,11 @@ async def test_a_day_can_be_given_up_at_any_time(model: MeterModel) -> None:
         await described(meter, home)
         when = random.Random(5)
         for after_s in [0.0, 0.01, *(when.uniform(0, 30) for _ in range(30))]:
-            log = asyncio.create_task(meter.history(2))
+            log = asyncio.create_task(meter.history(days_ago(home, 2)))
             await asyncio.sleep(after_s)
             log.cancel()
             await asyncio.wait((log,))
-        assert_true(await meter.history(1), home)
+        assert_true(await meter.history(days_ago(home, 1)), home)
         assert (await meter.read()).power_w is not None
         assert not meter.held_back
 
@@ -349,7 +349,8 @@ async def test_a_day_can_be_given_up_at_any_time(model: MeterModel) -> None:
 async def test_days_that_are_asked_for_at_once_do_not_get_mixed_up() -> None:
     async with joined() as (meter, home):
         await described(meter, home)
-        days = await asyncio.gather(*(meter.history(days_back) for days_back in (3, 1, 2)), meter.read())
+        asked = (meter.history(days_ago(home, days_back)) for days_back in (3, 1, 2))
+        days = await asyncio.gather(*asked, meter.read())
         for day in days[:3]:
             assert_true(day, home)  # type: ignore[arg-type]
         assert [day[0].at.day for day in days[:3]] == [18, 20, 19]  # type: ignore[index]
@@ -360,7 +361,7 @@ async def test_a_log_of_a_meter_that_was_replaced_meanwhile_is_not_given() -> No
     async with joined(start=START.replace(hour=23, minute=56)) as (meter, home):
         await described(meter, home)
         # It waits for midnight.
-        log = asyncio.create_task(meter.history(1))
+        log = asyncio.create_task(meter.history(days_ago(home, 1)))
         await asyncio.sleep(10)
         home.meter.paa.end_session()
         home.replace_meter()
@@ -372,14 +373,14 @@ async def test_a_log_of_a_meter_that_was_replaced_meanwhile_is_not_given() -> No
 async def test_the_log_of_another_meter_is_not_held_against_that_of_the_first() -> None:
     async with joined() as (meter, home):
         await described(meter, home)
-        await meter.history(0)
+        await meter.history(days_ago(home, 0))
         home.meter.paa.end_session()
         home.replace_meter()
         await meter_found(meter)
         await asyncio.sleep(600)
         await meter.describe()
         asked_at = home.clock.now()
-        day = await meter.history(0)
+        day = await meter.history(days_ago(home, 0))
         assert [each.import_kwh for each in day].count(Decimal(0)) >= 1
         assert all(each.import_kwh is None for each in day if each.at < home.meter.registers.installed_at)
         assert_true([each for each in day if each.at >= home.meter.registers.installed_at], home, asked_at=asked_at)

@@ -9,8 +9,9 @@ import pytest
 from custom_components.broute.aiobroute import MeterSilentError, NotJoinedError, SmartMeter
 from custom_components.broute.aiobroute.conversation import SPACING_S
 from custom_components.broute.aiobroute.request_queue import BACKGROUND_WAIT_S, RequestQueue
+from simulator import SimulatedHome
 
-from .stage import joined, requests
+from .stage import days_ago, joined, requests
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -77,7 +78,7 @@ async def test_one_that_is_expected_and_does_not_come_is_not_waited_for_long() -
 async def test_readings_keep_their_interval_while_the_log_is_read() -> None:
     async with joined() as (meter, home):
         meter.read_interval_s = 30.0
-        log = asyncio.create_task(_read_days(meter, 12))
+        log = asyncio.create_task(_read_days(meter, home, 12))
         while not log.done():
             await meter.read()
             await asyncio.sleep(30)
@@ -89,9 +90,9 @@ async def test_readings_keep_their_interval_while_the_log_is_read() -> None:
         assert max(pauses_s) < 33
 
 
-async def _read_days(meter: SmartMeter, days: int) -> None:
+async def _read_days(meter: SmartMeter, home: SimulatedHome, days: int) -> None:
     for day in range(days):
-        await meter.history(day)
+        await meter.history(days_ago(home, day))
 
 
 async def test_those_in_the_background_go_in_the_order_of_their_arrival() -> None:
@@ -105,11 +106,11 @@ async def test_those_in_the_background_go_in_the_order_of_their_arrival() -> Non
 
 
 async def test_there_is_hardly_room_between_readings_every_5_s() -> None:
-    async with joined() as (meter, _):
+    async with joined() as (meter, home):
         meter.read_interval_s = 5.0
         await meter.read()
         await meter.describe()
-        log = asyncio.create_task(meter.history(1))
+        log = asyncio.create_task(meter.history(days_ago(home, 1)))
         before = meter.statistics.requests
         loop = asyncio.get_running_loop()
         start, reads = loop.time(), 0
@@ -180,9 +181,9 @@ async def test_a_live_reading_goes_between_the_requests_of_a_day() -> None:
     async with joined() as (meter, home):
         await meter.describe()
         await meter.read()
-        await meter.history(0)
+        await meter.history(days_ago(home, 0))
         home.meter.answers.clear()
-        log = asyncio.create_task(meter.history(1))
+        log = asyncio.create_task(meter.history(days_ago(home, 1)))
         await asyncio.sleep(SPACING_S + 2)
         await meter.read()
         await log
@@ -205,7 +206,7 @@ async def test_a_poll_every_5_s_starves_neither_itself_nor_the_log() -> None:
 
         polls = asyncio.create_task(poll())
         began_at = loop.time()
-        days = [await meter.history(days_back) for days_back in (0, 1)]
+        days = [await meter.history(days_ago(home, days_back)) for days_back in (0, 1)]
         polls.cancel()
         assert days[1][0].import_kwh == home.truth(days[1][0].at).import_kwh
         asked = [answer for answer in home.meter.answers if LOG & set(answer.epcs)]
@@ -219,11 +220,11 @@ async def test_a_request_of_the_log_that_stays_unanswered_lets_others_by() -> No
     async with joined() as (meter, home):
         await meter.describe()
         await meter.read()
-        await meter.history(0)
+        await meter.history(days_ago(home, 0))
         await asyncio.sleep(SPACING_S)
         home.meter.answers.clear()
         home.faults.set(datagrams_lost=1)
-        log = asyncio.create_task(meter.history(1))
+        log = asyncio.create_task(meter.history(days_ago(home, 1)))
         await asyncio.sleep(2)
         assert (await meter.read()).power_w is not None
         assert (await log)[0].import_kwh is not None
@@ -235,7 +236,7 @@ async def test_the_log_of_a_silent_meter_is_given_up() -> None:
         await meter.describe()
         home.faults.meter_silent = True
         with pytest.raises(MeterSilentError):
-            await meter.history(1)
+            await meter.history(days_ago(home, 1))
 
 
 async def test_a_log_that_waits_for_room_is_told_of_the_end_of_the_session_at_once() -> None:
@@ -243,7 +244,7 @@ async def test_a_log_that_waits_for_room_is_told_of_the_end_of_the_session_at_on
         await meter.describe()
         meter.read_interval_s = 5.0
         await meter.read()
-        log = asyncio.create_task(meter.history(1))
+        log = asyncio.create_task(meter.history(days_ago(home, 1)))
         await asyncio.sleep(SPACING_S + 1)
         assert not log.done()
         home.meter.paa.end_session()

@@ -163,7 +163,8 @@ class Program(RuleBasedStateMachine):
     @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
     def history(self, days_back: int) -> None:
         """Ask for a day."""
-        self._begin("history", lambda client: client.history(days_back))
+        asked = (self.home.clock.now() - timedelta(days=days_back)).date()
+        self._begin("history", lambda client: client.history(asked))
 
     @rule(what=st.sampled_from(["read_half_hour", "read_minute", "read_clock", "read_status", "minutes"]))
     @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
