@@ -89,8 +89,8 @@ class Conversation:
         """The link quality indicator of then, 0 to 255; `None` where the module does not tell."""
         self.heard_at: float | None = None
         """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
-        self.was_answered = False
-        """Whether the meter has answered anything since it was joined."""
+        self.answered_at: float | None = None
+        """When the meter's last answer in this session came, on the event loop's clock; `None` before the first."""
         self.silent_attempts = SILENT_ATTEMPTS
         """So many attempts in a row without an answer are borne."""
         self.unanswered = 0
@@ -127,7 +127,7 @@ class Conversation:
     def begin(self) -> None:
         """Talk: the meter is joined."""
         self._joined = True
-        self.was_answered = False
+        self.answered_at = None
         self.unanswered = 0
         self._next_send_at = 0.0
         if self._meter:
@@ -252,7 +252,7 @@ class Conversation:
         while attempts:
             await self._send(pending)
             if frame := await self._await_answer(pending):
-                self.was_answered = True
+                self.answered_at = asyncio.get_running_loop().time()
                 self.unanswered = 0
                 self._statistics.answers += 1
                 return frame
