@@ -186,6 +186,10 @@ class Conversation:
     def _gates_are_open(self) -> bool:
         return self._renewed.is_set() and self._may_transmit.is_set()
 
+    def _may_send(self) -> bool:
+        """Tell whether what waits for its turn at the module may be sent: asked when the turn has come."""
+        return self._joined and self._gates_are_open
+
     def _clear_at(self) -> float:
         """Return from when on a request can be sent: at once where it fails at once, without a session."""
         if not self._joined:
@@ -296,7 +300,10 @@ class Conversation:
             link = await self._clear_to_send()
             self._tid = (self._tid + 1) & 0xFFFF
             try:
-                await link.send(pending.frame(self._tid))
+                if not await link.send(pending.frame(self._tid), self._may_send):
+                    # A gate has closed while others had their turn at the module.
+                    self._next_send_at = 0.0
+                    continue
             except NotSentError:
                 _LOGGER.debug("The module could not put a datagram on the air")
                 self._statistics.not_sent += 1
@@ -408,7 +415,7 @@ class Conversation:
             properties=tuple(Property(epc) for epc in notification.epcs),
         )
         try:
-            await link.send(answer.to_bytes())
+            await link.send(answer.to_bytes(), self._may_send)
         except BrouteError as err:
             _LOGGER.debug("A notification was not confirmed: %s", err)
 

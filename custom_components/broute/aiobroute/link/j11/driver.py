@@ -4,6 +4,7 @@ Above: the session. Below: the requester, which asks and is answered one request
 """
 
 import asyncio
+from collections.abc import Callable
 import logging
 
 from ...credentials import Credentials
@@ -20,7 +21,7 @@ from ...exceptions import (
     NotSentError,
     PortError,
 )
-from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network
+from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network, always
 from ..port import Port
 from ..turns import Turns, fail, settle
 from . import commands
@@ -156,14 +157,14 @@ class J11Link:
         """
         await self._turns.carry_out(self._join, network)
 
-    async def send(self, payload: bytes) -> None:
-        """Send a datagram to the joined meter, encrypted.
+    async def send(self, payload: bytes, may_send: Callable[[], bool] = always) -> bool:
+        """Send a datagram to the joined meter, encrypted, unless it may not be sent when its turn has come.
 
         Raises:
             NotSentError: it was not sent, or the meter did not acknowledge it.
             NotJoinedError: the module has no session with the meter.
         """
-        await self._turns.carry_out(self._send, payload)
+        return await self._turns.carry_out(self._send, payload, may_send)
 
     async def leave(self) -> None:
         """End the session with the meter, if there is one."""
@@ -291,7 +292,9 @@ class J11Link:
         if result is PanaResult.UNANSWERED:
             raise MeterSilentError("The meter did not answer the authentication")
 
-    async def _send(self, payload: bytes) -> None:
+    async def _send(self, payload: bytes, may_send: Callable[[], bool]) -> bool:
+        if not may_send():
+            return False
         if self._meter is None or not self._in_session:
             # It might go out all the same, and unencrypted.
             raise NotJoinedError("There is no session with the meter to send in")
@@ -308,6 +311,7 @@ class J11Link:
         elif (reason := answer.value.detail & 0x0F) != _SENT:
             why = _NOT_SENT_REASONS.get(reason, f"reason {reason:X}")
             raise NotSentError(f"The module could not send the datagram: {why}")
+        return True
 
     async def _leave(self) -> None:
         self._in_session = False

@@ -4,6 +4,7 @@ Above: the session. Below: the console, which asks and answers one command at a 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 import logging
 import re
@@ -22,7 +23,7 @@ from ...exceptions import (
     NotSentError,
     PortError,
 )
-from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network
+from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network, always
 from ..port import Port
 from ..turns import Turns, fail, settle
 from . import commands
@@ -165,9 +166,9 @@ class SkStackLink:
         """Authenticate with the meter of a network."""
         await self._turns.carry_out(self._join, network)
 
-    async def send(self, payload: bytes) -> None:
-        """Send a datagram to the joined meter, encrypted."""
-        await self._turns.carry_out(self._send, payload)
+    async def send(self, payload: bytes, may_send: Callable[[], bool] = always) -> bool:
+        """Send a datagram to the joined meter, encrypted, unless it may not be sent when its turn has come."""
+        return await self._turns.carry_out(self._send, payload, may_send)
 
     async def leave(self) -> None:
         """End the session with the meter, if there is one."""
@@ -263,7 +264,9 @@ class SkStackLink:
             raise MeterSilentError("The meter did not answer the authentication")
         raise CredentialsRefusedError("The meter did not accept the authentication")
 
-    async def _send(self, payload: bytes) -> None:
+    async def _send(self, payload: bytes, may_send: Callable[[], bool]) -> bool:
+        if not may_send():
+            return False
         if self._meter is None:
             raise NotSentError("There is no meter to send to")
         address = commands.link_local_address(self._meter.mac)
@@ -280,6 +283,7 @@ class SkStackLink:
             _LOGGER.debug("The module did not report the end of a transmission")
         elif sent.result() == _NOT_SENT:
             raise NotSentError("The module could not put the datagram on the air")
+        return True
 
     async def _hand_over(self, command: bytes, progress: _Progress) -> None:
         try:
