@@ -49,8 +49,6 @@ GATE_LIMIT_S = 70.0
 """So long a request waits for the renewal of the session or for the end of the transmission limit."""
 CONFIRMATIONS = 4
 """So many notifications wait for their confirmation at once."""
-BAR_LIMIT_S = 120.0
-"""After this time without news of the transmission limit a request tries whether it was lifted unheard."""
 
 _METER_OBJECTS = frozenset({SMART_METER, NODE_PROFILE})
 _OUR_CLASSES = frozenset({(0x05, 0xFF), (0x0E, 0xF0)})
@@ -158,11 +156,14 @@ class Conversation:
         self._renewed.set()
         self._queue.look_again()
 
-    def bar(self) -> None:
-        """Send nothing while the module is above its limit of transmission time (protocol 3.10)."""
+    def bar(self, trial_s: float) -> None:
+        """Send nothing while the module is above its limit of transmission time (protocol 3.10).
+
+        After `trial_s` without news of it a request tries whether it was lifted unheard.
+        """
         self.lift_bar()
         self._may_transmit.clear()
-        self._bar_limit = asyncio.get_running_loop().call_later(BAR_LIMIT_S, self._try_the_bar)
+        self._bar_limit = asyncio.get_running_loop().call_later(trial_s, self._try_the_bar)
 
     def lift_bar(self) -> None:
         """Send again."""
@@ -308,7 +309,7 @@ class Conversation:
                 _LOGGER.debug("The module could not put a datagram on the air")
                 self._statistics.not_sent += 1
                 if self._bar_is_tried:
-                    self.bar()
+                    self.bar(link.duty_limit_trial_s)
                     raise
                 pause_s = next(pauses_s, None)
                 # It may have been sent all the same, and only the acknowledgement lost.

@@ -268,9 +268,9 @@ class Session:
                 self._note("session renewed")
                 self._end_renewal()
                 self._become(SessionState.JOINED)
-            case Reaction.BAR:
+            case Reaction.BAR if self._link:
                 self._note("transmission limit reached")
-                self.conversation.bar()
+                self.conversation.bar(self._link.duty_limit_trial_s)
             case Reaction.LIFT:
                 self._note("transmission limit lifted")
                 self.conversation.lift_bar()

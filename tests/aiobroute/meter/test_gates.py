@@ -1,7 +1,7 @@
 """Nothing is sent through a closed gate, whoever has waited for the module meanwhile."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 
 import pytest
@@ -93,3 +93,31 @@ async def test_a_request_that_waits_for_the_module_fails_when_the_session_is_los
             await reading
         assert now() - began_at < GATE_LIMIT_S / 10
         assert "SKSENDTO" not in list(home.module.commands)[said:]
+
+
+@pytest.mark.parametrize("module", ["BP35A1", "BP35C2", "BP35C0-J11"])
+async def test_the_transmission_limit_costs_no_session_and_its_end_is_noticed(module: str) -> None:
+    async with joined(module=module) as (meter, home):
+        await meter.read()
+        await meter.describe()
+        await asyncio.sleep(60)
+        home.module.commands.clear()
+        Happenings(home).duty_limit(600)
+        over_at = now() + 600
+        tries = 0
+        while True:
+            tries += 1
+            try:
+                await meter.read()
+            except BrouteError:
+                await asyncio.sleep(1)
+            else:
+                break
+        said = Counter(home.module.commands)
+        assert over_at < now() < over_at + 15
+        assert tries > 5  # nobody waits for long
+        assert said["SKSENDTO"] < 600 / 120 + 3
+        assert said["0008"] < 600 / 9
+        assert meter.statistics.sessions == 1
+        assert [entry.times for entry in meter.journal if "limit reached" in entry.what] == [1]
+        assert [entry.times for entry in meter.journal if "limit lifted" in entry.what] == [1]

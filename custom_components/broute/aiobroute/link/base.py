@@ -129,6 +129,10 @@ class Link(Protocol):
     def is_open(self) -> bool:
         """Whether its port can still be used."""
 
+    @property
+    def duty_limit_trial_s(self) -> float:
+        """After so long without news it is tried whether the limit of transmission time was lifted unheard."""
+
     def listen(self, listener: LinkListener) -> None:
         """Deliver datagrams and events there from now on."""
 

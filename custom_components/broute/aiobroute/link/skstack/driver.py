@@ -43,6 +43,8 @@ JOIN_TIMEOUT_S = 65.0
 """The module repeats the authentication for about 40 s before it gives up with EVENT 24 (protocol 3.5)."""
 UNANSWERED_JOIN_S = 25.0
 """A refusal comes within seconds; later than this EVENT 24 means that nobody answered at all."""
+DUTY_LIMIT_TRIAL_S = 120.0
+"""The module tells the end of its transmission limit (EVENT 33), so only where that got lost."""
 LEAVE_TIMEOUT_S = 3.0
 """For EVENT 27 or 28 after SKTERM: an orderly end is tried, not insisted on."""
 
@@ -121,6 +123,11 @@ class SkStackLink:
     def is_open(self) -> bool:
         """Whether its port can still be used."""
         return self._console.is_open
+
+    @property
+    def duty_limit_trial_s(self) -> float:
+        """After so long without news it is tried whether the limit of transmission time was lifted unheard."""
+        return DUTY_LIMIT_TRIAL_S
 
     async def identify(self, wait_s: float) -> bool:
         """Ask whether an SKSTACK-IP module is behind the port, and which dialect it speaks; false if none answers.
