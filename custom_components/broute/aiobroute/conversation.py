@@ -49,8 +49,6 @@ GATE_LIMIT_S = 70.0
 """So long a request waits for the renewal of the session or for the end of the transmission limit."""
 CONFIRMATIONS = 4
 """So many notifications wait for their confirmation at once."""
-BAR_LIMIT_S = 120.0
-"""After this time without news of the transmission limit a request tries whether it was lifted unheard."""
 
 _METER_OBJECTS = frozenset({SMART_METER, NODE_PROFILE})
 _OUR_CLASSES = frozenset({(0x05, 0xFF), (0x0E, 0xF0)})
@@ -89,8 +87,8 @@ class Conversation:
         """The link quality indicator of then, 0 to 255; `None` where the module does not tell."""
         self.heard_at: float | None = None
         """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
-        self.was_answered = False
-        """Whether the meter has answered anything since it was joined."""
+        self.answered_at: float | None = None
+        """When the meter's last answer in this session came, on the event loop's clock; `None` before the first."""
         self.silent_attempts = SILENT_ATTEMPTS
         """So many attempts in a row without an answer are borne."""
         self.unanswered = 0
@@ -127,7 +125,7 @@ class Conversation:
     def begin(self) -> None:
         """Talk: the meter is joined."""
         self._joined = True
-        self.was_answered = False
+        self.answered_at = None
         self.unanswered = 0
         self._next_send_at = 0.0
         if self._meter:
@@ -158,11 +156,14 @@ class Conversation:
         self._renewed.set()
         self._queue.look_again()
 
-    def bar(self) -> None:
-        """Send nothing while the module is above its limit of transmission time (protocol 3.10)."""
+    def bar(self, trial_s: float) -> None:
+        """Send nothing while the module is above its limit of transmission time (protocol 3.10).
+
+        After `trial_s` without news of it a request tries whether it was lifted unheard.
+        """
         self.lift_bar()
         self._may_transmit.clear()
-        self._bar_limit = asyncio.get_running_loop().call_later(BAR_LIMIT_S, self._try_the_bar)
+        self._bar_limit = asyncio.get_running_loop().call_later(trial_s, self._try_the_bar)
 
     def lift_bar(self) -> None:
         """Send again."""
@@ -185,6 +186,10 @@ class Conversation:
     @property
     def _gates_are_open(self) -> bool:
         return self._renewed.is_set() and self._may_transmit.is_set()
+
+    def _may_send(self) -> bool:
+        """Tell whether what waits for its turn at the module may be sent: asked when the turn has come."""
+        return self._joined and self._gates_are_open
 
     def _clear_at(self) -> float:
         """Return from when on a request can be sent: at once where it fails at once, without a session."""
@@ -252,7 +257,7 @@ class Conversation:
         while attempts:
             await self._send(pending)
             if frame := await self._await_answer(pending):
-                self.was_answered = True
+                self.answered_at = asyncio.get_running_loop().time()
                 self.unanswered = 0
                 self._statistics.answers += 1
                 return frame
@@ -296,12 +301,15 @@ class Conversation:
             link = await self._clear_to_send()
             self._tid = (self._tid + 1) & 0xFFFF
             try:
-                await link.send(pending.frame(self._tid))
+                if not await link.send(pending.frame(self._tid), self._may_send):
+                    # A gate has closed while others had their turn at the module.
+                    self._next_send_at = 0.0
+                    continue
             except NotSentError:
                 _LOGGER.debug("The module could not put a datagram on the air")
                 self._statistics.not_sent += 1
                 if self._bar_is_tried:
-                    self.bar()
+                    self.bar(link.duty_limit_trial_s)
                     raise
                 pause_s = next(pauses_s, None)
                 # It may have been sent all the same, and only the acknowledgement lost.
@@ -411,7 +419,7 @@ class Conversation:
             properties=tuple(Property(epc) for epc in notification.epcs),
         )
         try:
-            await link.send(answer.to_bytes())
+            await link.send(answer.to_bytes(), self._may_send)
         except BrouteError as err:
             _LOGGER.debug("A notification was not confirmed: %s", err)
 

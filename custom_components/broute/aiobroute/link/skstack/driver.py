@@ -4,6 +4,7 @@ Above: the session. Below: the console, which asks and answers one command at a 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 import logging
 import re
@@ -22,7 +23,7 @@ from ...exceptions import (
     NotSentError,
     PortError,
 )
-from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network
+from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network, always
 from ..port import Port
 from ..turns import Turns, fail, settle
 from . import commands
@@ -42,6 +43,8 @@ JOIN_TIMEOUT_S = 65.0
 """The module repeats the authentication for about 40 s before it gives up with EVENT 24 (protocol 3.5)."""
 UNANSWERED_JOIN_S = 25.0
 """A refusal comes within seconds; later than this EVENT 24 means that nobody answered at all."""
+DUTY_LIMIT_TRIAL_S = 120.0
+"""The module tells the end of its transmission limit (EVENT 33), so only where that got lost."""
 LEAVE_TIMEOUT_S = 3.0
 """For EVENT 27 or 28 after SKTERM: an orderly end is tried, not insisted on."""
 
@@ -121,6 +124,11 @@ class SkStackLink:
         """Whether its port can still be used."""
         return self._console.is_open
 
+    @property
+    def duty_limit_trial_s(self) -> float:
+        """After so long without news it is tried whether the limit of transmission time was lifted unheard."""
+        return DUTY_LIMIT_TRIAL_S
+
     async def identify(self, wait_s: float) -> bool:
         """Ask whether an SKSTACK-IP module is behind the port, and which dialect it speaks; false if none answers.
 
@@ -165,9 +173,9 @@ class SkStackLink:
         """Authenticate with the meter of a network."""
         await self._turns.carry_out(self._join, network)
 
-    async def send(self, payload: bytes) -> None:
-        """Send a datagram to the joined meter, encrypted."""
-        await self._turns.carry_out(self._send, payload)
+    async def send(self, payload: bytes, may_send: Callable[[], bool] = always) -> bool:
+        """Send a datagram to the joined meter, encrypted, unless it may not be sent when its turn has come."""
+        return await self._turns.carry_out(self._send, payload, may_send)
 
     async def leave(self) -> None:
         """End the session with the meter, if there is one."""
@@ -263,7 +271,9 @@ class SkStackLink:
             raise MeterSilentError("The meter did not answer the authentication")
         raise CredentialsRefusedError("The meter did not accept the authentication")
 
-    async def _send(self, payload: bytes) -> None:
+    async def _send(self, payload: bytes, may_send: Callable[[], bool]) -> bool:
+        if not may_send():
+            return False
         if self._meter is None:
             raise NotSentError("There is no meter to send to")
         address = commands.link_local_address(self._meter.mac)
@@ -280,6 +290,7 @@ class SkStackLink:
             _LOGGER.debug("The module did not report the end of a transmission")
         elif sent.result() == _NOT_SENT:
             raise NotSentError("The module could not put the datagram on the air")
+        return True
 
     async def _hand_over(self, command: bytes, progress: _Progress) -> None:
         try:
