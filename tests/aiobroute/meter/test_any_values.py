@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
-from datetime import UTC
+from datetime import UTC, timedelta
 import logging
 
 from hypothesis import HealthCheck, example, given, settings, strategies as st
@@ -37,7 +37,7 @@ async def test_a_clock_at_an_end_of_the_calendar_is_none(date: str, time: str) -
         half_hours: list[CountersAt] = []
         meter.on_half_hour(half_hours.append)
         say_always(home, x98=date, x97=time)
-        for ask in (meter.read_clock, lambda: meter.history(1)):
+        for ask in (meter.read_clock, lambda: meter.history((home.clock.now() - timedelta(days=1)).date())):
             with pytest.raises(PropertyError, match="year"):
                 await ask()
         await asyncio.sleep(1800)
@@ -137,7 +137,7 @@ async def _hear(said: dict[int, bytes]) -> None:
             read, notify = it.read, it.notify
             it.read = lambda epc: said.get(epc, read(epc))  # type: ignore[method-assign]
             it.notify = lambda epc: said.get(epc, notify(epc))  # type: ignore[method-assign]
-            for ask in _questions(meter):
+            for ask in _questions(meter, home):
                 home.meter.notices.announce(0xEA, 0xEB, 0x80, 0x81, 0x88)
                 try:
                     await ask()
@@ -147,7 +147,7 @@ async def _hear(said: dict[int, bytes]) -> None:
             assert meter.statistics.losses == {}
 
 
-def _questions(meter: SmartMeter) -> list[Callable[[], Awaitable[object]]]:
+def _questions(meter: SmartMeter, home: SimulatedHome) -> list[Callable[[], Awaitable[object]]]:
     return [
         meter.read_clock,
         meter.read,
@@ -156,5 +156,5 @@ def _questions(meter: SmartMeter) -> list[Callable[[], Awaitable[object]]]:
         meter.read_status,
         meter.describe,
         meter.read,
-        lambda: meter.history(1),
+        lambda: meter.history((home.clock.now() - timedelta(days=1)).date()),
     ]

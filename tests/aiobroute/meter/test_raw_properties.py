@@ -61,7 +61,7 @@ async def test_everything_that_a_meter_has_can_be_read_and_is_given_in_the_order
 
 async def test_histories_are_decoded_and_asked_for_one_by_one() -> None:
     async with joined() as (meter, home):
-        await meter.history(1)
+        await meter.history((home.clock.now() - timedelta(days=1)).date())
         home.meter.answers.clear()
         day, steps, power, chosen = await meter.read_properties([0xE2, 0xEC, 0xE7, 0xE5])
         assert requests(home) == [(0xE7, 0xE5), (0xE2,), (0xEC,)]
