@@ -28,7 +28,7 @@ ISSUE_TIMEOUT_S = 300.0
 """The client's own pauses between attempts are not made shorter for a test."""
 READ_TIMEOUT_S = 120.0
 
-OUR_WORDS = ("Error fetching B-Route Smart Meter data: ", "B-Route Smart Meter: The meter is read again")
+OUR_WORDS = ("Error requesting B-Route Smart Meter data: ", "B-Route Smart Meter: The meter is read again")
 """The two lines of an outage."""
 
 
@@ -47,6 +47,7 @@ async def entry(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Json:
 
 async def is_read(home_assistant: HomeAssistant) -> None:
     """Wait until the meter is read, and nothing is told of it."""
+    await home_assistant.wait_for_state(await entity_of(home_assistant, "link_state"), is_shown("joined"), READ_TIMEOUT_S)
     await home_assistant.wait_for_state(await entity_of(home_assistant, "power"), is_known, READ_TIMEOUT_S)
     await home_assistant.wait_for_issues(DOMAIN, lambda issues: not issues, READ_TIMEOUT_S)
 
