@@ -274,6 +274,8 @@ class Session:
             case Reaction.LIFT:
                 self._note("transmission limit lifted")
                 self.conversation.lift_bar()
+            case Reaction.BREAK_OFF if self.conversation.is_joined:
+                self.conversation.end(failure_of(occurrence))
             case Reaction.REJOIN:
                 self._lose(occurrence, Footing.AS_IT_IS)
             case Reaction.RESET:

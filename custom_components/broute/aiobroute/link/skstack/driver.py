@@ -12,6 +12,7 @@ import re
 from ...credentials import Credentials
 from ...echonet.frame import PORT as ECHONET_PORT
 from ...exceptions import (
+    BrouteError,
     CommandRefusedError,
     CredentialsRefusedError,
     ExecutionFailedError,
@@ -41,6 +42,9 @@ SCAN_SLACK_S = 5.0
 """What a scan may take beyond the formula (protocol 3.4; up to 0.7 s were measured)."""
 JOIN_TIMEOUT_S = 65.0
 """The module repeats the authentication for about 40 s before it gives up with EVENT 24 (protocol 3.5)."""
+CLOCK_RESOLUTION_S = 0.001
+JOIN_CHECK_S = 3.0
+"""After so long without a word a module that joins is asked whether it was reset: it would not say so."""
 UNANSWERED_JOIN_S = 25.0
 """A refusal comes within seconds; later than this EVENT 24 means that nobody answered at all."""
 DUTY_LIMIT_TRIAL_S = 120.0
@@ -111,6 +115,8 @@ class SkStackLink:
         self._sent: asyncio.Future[int] | None = None
         self._session_change: asyncio.Future[LinkEvent] | None = None
         self._awaited_events: tuple[LinkEvent, ...] = ()
+        self._reported_at = 0.0
+        """When the module said something by itself last, on the event loop's clock."""
 
     @property
     def module(self) -> Module:
@@ -222,13 +228,16 @@ class SkStackLink:
         await self._console.command(commands.set_route_b_id(credentials))
 
     async def _take_up(self, network: Network) -> bool:
-        # A reset sets both back, so where they differ there is no session with this meter.
-        information = await self._information()
-        if information.group("channel", "pan_id") != (f"{network.channel:02X}", f"{network.pan_id:04X}"):
+        if not await self._is_set_to(network):
             return False
         await self._report_signal_strength()
         self._meter = network
         return True
+
+    async def _is_set_to(self, network: Network) -> bool:
+        # A reset sets both back, so where they differ there is no session with this meter.
+        information = await self._information()
+        return information.group("channel", "pan_id") == (f"{network.channel:02X}", f"{network.pan_id:04X}")
 
     async def _report_signal_strength(self) -> None:
         if self.module.dialect is Dialect.DUAL_STACK:
@@ -251,16 +260,17 @@ class SkStackLink:
         return scan.networks
 
     async def _join(self, network: Network) -> None:
-        await self._console.command(commands.write_register("S2", f"{network.channel:02X}"))
-        await self._console.command(commands.write_register("S3", f"{network.pan_id:04X}"))
-        self._meter = network
-        change = self._await_events(LinkEvent.JOINED, LinkEvent.JOIN_FAILED)
         loop = asyncio.get_running_loop()
-        began_at = loop.time()
+        change = self._await_events(LinkEvent.JOINED, LinkEvent.JOIN_FAILED)
         try:
-            await self._begin(commands.join(commands.link_local_address(network.mac)), _EVENTS_OF_JOIN)
+            await self._console.command(commands.write_register("S2", f"{network.channel:02X}"))
+            await self._console.command(commands.write_register("S3", f"{network.pan_id:04X}"))
+            self._meter = network
+            if not change.done():
+                await self._begin(commands.join(commands.link_local_address(network.mac)), _EVENTS_OF_JOIN)
+            began_at = loop.time()
             async with asyncio.timeout(JOIN_TIMEOUT_S):
-                event = await change
+                event = await self._outcome(change, network)
         except TimeoutError:
             raise MeterSilentError("The meter did not answer the authentication") from None
         finally:
@@ -270,6 +280,26 @@ class SkStackLink:
         if loop.time() - began_at > UNANSWERED_JOIN_S:
             raise MeterSilentError("The meter did not answer the authentication")
         raise CredentialsRefusedError("The meter did not accept the authentication")
+
+    async def _outcome(self, change: asyncio.Future[LinkEvent], network: Network) -> LinkEvent:
+        """Wait for the end of a join, and see meanwhile that the module is still at it."""
+        loop = asyncio.get_running_loop()
+        self._reported_at = loop.time()
+        while not change.done():
+            silent_s = loop.time() - self._reported_at
+            await asyncio.wait((change,), timeout=JOIN_CHECK_S - silent_s)
+            if change.done() or loop.time() - self._reported_at < JOIN_CHECK_S - CLOCK_RESOLUTION_S:
+                continue
+            self._reported_at = loop.time()
+            try:
+                is_at_it = await self._is_set_to(network)
+            except ModuleError:
+                if not change.done():
+                    raise
+            else:
+                if not is_at_it:
+                    self._was_reset()
+        return change.result()
 
     async def _send(self, payload: bytes, may_send: Callable[[], bool]) -> bool:
         if not may_send():
@@ -329,6 +359,7 @@ class SkStackLink:
     # What comes from the module, whenever it likes.
 
     def _take(self, report: Report) -> None:
+        self._reported_at = asyncio.get_running_loop().time()
         match report:
             case Event(number, parameter):
                 self._take_event(number, parameter)
@@ -406,15 +437,22 @@ class SkStackLink:
             self._listener.on_drop(drop)
 
     def _was_reset(self) -> None:
-        _LOGGER.debug("The echo is on again: the module was reset")
+        _LOGGER.debug("The echo is on again, or the registers are set back: the module was reset")
+        self._break_off(ModuleError("The module was reset"))
         self._tell(LinkEvent.RESET)
 
     def _lost(self) -> None:
         lost = PortError("The port was lost")
-        for future in (self._scan and self._scan.done, self._sent, self._session_change):
-            if future:
-                fail(future, lost)
+        if self._sent:
+            fail(self._sent, lost)
+        self._break_off(lost)
         self._tell(LinkEvent.LOST)
+
+    def _break_off(self, err: BrouteError) -> None:
+        """End what the module was at, and does no more."""
+        for future in (self._scan and self._scan.done, self._session_change):
+            if future:
+                fail(future, err)
 
 
 def _future[T]() -> asyncio.Future[T]:
