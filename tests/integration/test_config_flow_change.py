@@ -506,6 +506,9 @@ async def test_id_that_another_meter_gets_meanwhile(
     assert step["errors"] == {CONF_ID: "id_in_use"}
     assert_is_as_it_was(entry)
     assert is_free(home)
+    # Nothing is done that the user would not have to be told of any more.
+    await asyncio.sleep(2 * KEEP_JOINED_S)
+    assert hass.config_entries.flow.async_progress()
 
 
 async def test_token_of_an_entry_is_not_given_to_another(

@@ -133,7 +133,7 @@ class Attempt:
         """Hand over the meter that was read, or free the port."""
         if reading and self._change:
             self.failure = self._change()
-        if reading is None or self.failure or (self._is_flow_over and not self._change):
+        if reading is None or self.failure:
             await self._close(KEEP_LENT_S)
             return
         self._joined_meters[self._flow_id] = JoinedMeter(self._unique_id, self._meter, reading)
