@@ -11,7 +11,7 @@ import logging
 import math
 import random
 
-from .echonet.frame import ANSWERS, CONTROLLER, NODE_PROFILE, PORT, SMART_METER, Eoj, Esv, Frame, Property
+from .echonet.frame import ANSWERS, CONTROLLER, NODE_PROFILE, SMART_METER, Eoj, Esv, Frame, Property
 from .exceptions import (
     BrouteError,
     FrameError,
@@ -390,8 +390,6 @@ class Conversation:
             self._pending.expect_no_more_than(self._timer.slowest_s.get(self._pending.kind, 0.0))
 
     def _objection_to(self, datagram: Datagram) -> Drop | None:
-        if datagram.source_port != PORT or datagram.destination_port != PORT:
-            return Drop.WRONG_PORT
         if self._meter is None or datagram.mac != self._meter.mac:
             return Drop.STRANGER
         return None if datagram.encrypted else Drop.UNENCRYPTED
