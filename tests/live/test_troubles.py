@@ -47,7 +47,8 @@ async def entry(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Json:
 
 async def is_read(home_assistant: HomeAssistant) -> None:
     """Wait until the meter is read, and nothing is told of it."""
-    await home_assistant.wait_for_state(await entity_of(home_assistant, "link_state"), is_shown("joined"), READ_TIMEOUT_S)
+    link = await entity_of(home_assistant, "link_state")
+    await home_assistant.wait_for_state(link, is_shown("joined"), READ_TIMEOUT_S)
     await home_assistant.wait_for_state(await entity_of(home_assistant, "power"), is_known, READ_TIMEOUT_S)
     await home_assistant.wait_for_issues(DOMAIN, lambda issues: not issues, READ_TIMEOUT_S)
 
