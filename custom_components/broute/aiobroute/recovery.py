@@ -8,6 +8,7 @@ not last ends no outage: the next attempt goes on where the one before it has st
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+import math
 import random
 
 from .exceptions import (
@@ -26,10 +27,9 @@ PORT_PAUSE_S = 1.0
 PORT_BUSY_PAUSE_S = 5.0
 REFUSAL_PAUSES_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """The meter refuses the authentication, or nothing is known of a meter that a search does not find."""
-SILENCE_PAUSE_S = 5.0
-"""A meter that does not answer a join has been called for 40 s already (protocol 3.5)."""
-LONG_SILENCE_S = 3600.0
-LONG_SILENCE_PAUSE_S = 60.0
+SILENCE_PAUSES_S = ((3600.0, 5.0), (86_400.0, 10.0), (math.inf, 60.0))
+"""Up to which age of the outage, which pause: a meter that does not answer a join has been called for 40 s already
+(protocol 3.5), and one without mains for hours is still to be read within a minute of its return."""
 AIR_PAUSES_S = (1.0, 1.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """The port or the module failed in the middle of a scan or a join: the air is not used again and again for that."""
 RELAPSE_PAUSES_S = (1.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
@@ -166,11 +166,13 @@ class Recovery:
                 self.demand(Footing.REOPEN if self._module_failed else Footing.RESET)
                 self._module_failed = True
                 return PORT_PAUSE_S
+        # The meter was reached for, so port and module have served.
         self._module_failed = False
+        self._broken_off = 0
         if isinstance(failure, CredentialsRefusedError) or not knows_network:
             self._rebuffs += 1
             return _nth(REFUSAL_PAUSES_S, self._rebuffs)
-        return SILENCE_PAUSE_S if outage_s < LONG_SILENCE_S else LONG_SILENCE_PAUSE_S
+        return next(pause_s for up_to_s, pause_s in SILENCE_PAUSES_S if outage_s < up_to_s)
 
 
 def _nth(pauses_s: tuple[float, ...], number: int) -> float:

@@ -180,7 +180,7 @@ class Session:
         """Scan once, and return everything that was heard, the strongest first; then set the session up again.
 
         It breaks into whatever is going on: a session is ended in order, a pause or an attempt is broken off, and only
-        a scan or a join that is under way goes on to its end first, 65 s at the most. Who is cancelled meanwhile leaves
+        a scan that is under way goes on to its end first, 41 s at the most. Who is cancelled meanwhile leaves
         the rest to the background. `duration`: 3 to 7, which is 3 to 36 s.
 
         Raises:
@@ -328,6 +328,9 @@ class Session:
             self._begin_outage(footing)
         else:
             self._recovery.relapse(footing, begun_s=self._begun_at, now_s=asyncio.get_running_loop().time())
+        if cause is LinkEvent.ENDED:
+            # By another program, but in order: the meter takes its rest all the same.
+            self.left_at = asyncio.get_running_loop().time()
         self._holds_session = not isinstance(cause, LinkEvent)
         self._lost.set()
         self._abandon(failure_of(cause))
@@ -480,6 +483,7 @@ class Session:
         self._become(SessionState.AUTHENTICATING)
         if not await link.take_up(network):
             return False
+        self._holds_session = True
         self.instances.forget()
         self._joining = network
         self.conversation.listen_to(link, network)
@@ -534,11 +538,14 @@ class Session:
             self._joining = network
             self.conversation.listen_to(link, network)
             self.statistics.joins += 1
+            self._holds_session = True
             try:
                 # That it is joined is reported first, and there may be more news before this returns.
                 await link.join(network)
             except (CredentialsRefusedError, MeterSilentError) as err:
                 self._note(f"join failed: {type(err).__name__}")
+                # Where nobody has answered, the report of a success may be what was lost.
+                self._holds_session = isinstance(err, MeterSilentError)
                 if isinstance(err, MeterSilentError) or attempt == JOIN_ATTEMPTS:
                     raise
                 await asyncio.sleep(JOIN_PAUSE_S)

@@ -89,6 +89,8 @@ def test_the_pauses_are_those_that_are_written(failure: BrouteError, knows_netwo
 
 def test_the_pause_for_a_silent_meter_is_the_one_that_is_written() -> None:
     cell = dict(row for row in table("the attempt failed because"))["the meter does not answer"]
-    assert cell == "5 s in the first hour, then 60 s"
+    assert cell == "5 s in the first hour, 10 s in the first day, then 60 s"
     assert pauses([MeterSilentError()], now_s=3599) == [5]
-    assert pauses([MeterSilentError()], now_s=3600) == [60]
+    assert pauses([MeterSilentError()], now_s=3600) == [10]
+    assert pauses([MeterSilentError()], now_s=86_399) == [10]
+    assert pauses([MeterSilentError()], now_s=86_400) == [60]

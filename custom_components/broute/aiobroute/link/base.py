@@ -167,7 +167,7 @@ class Link(Protocol):
         """
 
     async def leave(self) -> None:
-        """End the session with the meter, if there is one."""
+        """End the session with the meter, if there is one; break off a join that is under way."""
 
     async def close(self) -> None:
         """Close the port. Nothing is delivered any more."""

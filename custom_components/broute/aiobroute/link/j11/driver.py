@@ -92,6 +92,7 @@ class J11Link:
         self._meter: Network | None = None
         self._in_session = False
         self._is_barred = False
+        self._is_leaving = False
         self._turns = Turns()
         self._start: asyncio.Future[None] | None = None
         self._beacons: list[Beacon] | None = None
@@ -176,7 +177,10 @@ class J11Link:
         return await self._turns.carry_out(self._send, payload, may_send)
 
     async def leave(self) -> None:
-        """End the session with the meter, if there is one."""
+        """End the session with the meter, if there is one; break off a join that is under way."""
+        self._is_leaving = True
+        if self._authentication:
+            fail(self._authentication, NotJoinedError("The join was broken off"))
         await self._turns.carry_out(self._leave)
 
     async def close(self) -> None:
@@ -287,6 +291,8 @@ class J11Link:
         await self._requester.ask(commands.open_port(ECHONET_PORT), _PORT_ALREADY_OPEN)
 
     async def _authenticate(self) -> None:
+        if self._is_leaving:
+            raise NotJoinedError("The join was broken off")
         authentication = self._authentication = asyncio.get_running_loop().create_future()
         try:
             await self._requester.ask(commands.START_PANA, _PANA_RUNS, _PANA_DONE)
@@ -331,7 +337,7 @@ class J11Link:
             raise NotSentError(f"The module could not send the datagram: {why}")
 
     async def _leave(self) -> None:
-        self._in_session = False
+        self._is_leaving = self._in_session = False
         await self._requester.ask(commands.END_PANA, *_NOT_RUNNING)
         await self._requester.ask(commands.END_ROUTE_B, *_NOT_RUNNING)
 

@@ -184,8 +184,11 @@ class SkStackLink:
         return await self._turns.carry_out(self._send, payload, may_send)
 
     async def leave(self) -> None:
-        """End the session with the meter, if there is one."""
-        await self._turns.carry_out(self._leave)
+        """End the session with the meter, if there is one; break off a join that is under way."""
+        is_joining = LinkEvent.JOINED in self._awaited_events
+        if is_joining and self._session_change:
+            fail(self._session_change, NotJoinedError("The join was broken off"))
+        await self._turns.carry_out(self._leave, reset=is_joining)
 
     async def close(self) -> None:
         """Close the port and end whatever was under way."""
@@ -275,6 +278,7 @@ class SkStackLink:
             raise MeterSilentError("The meter did not answer the authentication") from None
         finally:
             self._session_change = None
+            self._awaited_events = ()
         if event is LinkEvent.JOINED:
             return
         if loop.time() - began_at > UNANSWERED_JOIN_S:
@@ -330,18 +334,21 @@ class SkStackLink:
         except CommandRefusedError:
             raise NotSentError("The module did not understand what to send") from None
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, reset: bool) -> None:
         change = self._await_events(LinkEvent.ENDED)
         try:
             await self._begin(commands.TERMINATE, _EVENTS_OF_LEAVE)
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await change
         except ExecutionFailedError:
-            pass  # there was no session, or it was ended by the first of two attempts
+            # There was no session, or it was ended by the first of two attempts. A join ends in no other way.
+            if reset:
+                await self._console.command(commands.RESET)
         except TimeoutError:
             _LOGGER.debug("The module did not report the end of the session")
         finally:
             self._session_change = None
+            self._awaited_events = ()
 
     async def _begin(self, command: bytes, events: frozenset[int]) -> None:
         """Give a command that goes on behind its OK; any of the events shows that it does, should the OK be lost."""
