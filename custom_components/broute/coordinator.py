@@ -168,6 +168,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             title=entry.title,
             issues=self._issues,
             depth_days=entry.options.get(CONF_HISTORY_DAYS, DEFAULT_HISTORY_DAYS),
+            secure=lambda: ledger_store.async_secure(ledger),
             on_news=self._take_news_of_log,
         )
 

@@ -18,9 +18,9 @@ import voluptuous as vol
 from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, ClosedError, RawProperty, SurveyUnderWayError
 from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS, SURVEY_DURATION
 from .coordinator import BrouteConfigEntry, BrouteCoordinator, reason_of
-from .history.keeper import ClockWrongError
+from .history.clock import ClockWrongError
 from .history.planner import Gap
-from .history.series import LogError, RecorderError
+from .history.series import RecorderError
 
 IMPORT_HISTORY: Final = "import_history"
 GET_HISTORY: Final = "get_history"
@@ -78,7 +78,7 @@ async def _import_history(call: ServiceCall) -> ServiceResponse:
     log = _coordinator_of(call).log
     try:
         imported = await log.async_import(call.data[ATTR_DAYS])
-    except (BrouteError, LogError) as err:
+    except (BrouteError, ClockWrongError, RecorderError) as err:
         raise _failed(err) from err
     return {
         "days_read": [day.isoformat() for day in imported.days],
@@ -194,14 +194,12 @@ def _coordinator_of(call: ServiceCall) -> BrouteCoordinator:
     return entries[0].runtime_data
 
 
-def _failed(err: BrouteError | LogError) -> HomeAssistantError:
+def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistantError:
     match err:
         case ClockWrongError():
             key = "clock_not_right"
         case RecorderError():
             key = "recorder_not_there"
-        case LogError():
-            key = "date_has_changed"
         case SurveyUnderWayError():
             key = "survey_under_way"
         case ClosedError():

@@ -22,7 +22,7 @@ from custom_components.broute.aiobroute import (
     SurveyUnderWayError,
 )
 from custom_components.broute.flow import attempt, options
-from custom_components.broute.history.importer import EXPORT, IMPORT
+from custom_components.broute.history.reader import EXPORT, IMPORT
 from custom_components.broute.issues import FIXABLE, Issue
 
 FOLDER = Path(custom_components.broute.__file__).parent

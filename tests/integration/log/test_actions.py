@@ -13,7 +13,8 @@ from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import JST, SimulatedHome
 
-from ..world import UNIQUE_ID, Ports, add_entry, has_value, until
+from ..world import TOKEN, UNIQUE_ID, Ports, add_entry, has_value, until
+from .recorder import queue_done
 from .rows import changes, counter, missing, truth
 
 HALF_HOUR = timedelta(minutes=30)
@@ -65,9 +66,8 @@ async def test_rows_that_were_lost_are_written_again(
 ) -> None:
     await set_up(hass, entry)
     before = await changes(hass, "import")
-    recorder = get_instance(hass)
-    recorder.async_clear_statistics([f"{DOMAIN}:0123456789abcdef_import"])
-    await recorder.async_block_till_done()
+    get_instance(hass).async_clear_statistics([f"{DOMAIN}:{TOKEN}_import"])
+    await queue_done(hass)
     response = await call(hass, "import_history", days=1)
     assert response["hours_written"] == {"import": len(before)}
     assert await changes(hass, "import") == before

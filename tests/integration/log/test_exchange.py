@@ -1,6 +1,5 @@
 """Another meter in the place of the old one: nothing invented, and nothing of what it counted elsewhere."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 import logging
@@ -15,7 +14,7 @@ from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import JST, RELEASE_R, HouseLoad, MeterModel, Registers, SimulatedHome
 
 from ..world import has_value, lines, until
-from .rows import HOUR, changes, complete_until, counter, missing
+from .rows import HOUR, changes, complete_until, counter, missing, sleep_until
 
 REPLACED = datetime(2026, 11, 21, 18, 42, 20, tzinfo=JST)
 
@@ -25,10 +24,6 @@ def entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> BrouteConfigEntry:
     """Return an entry that reads the meter seldom, and whose log is short."""
     hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 600, CONF_HISTORY_DAYS: 1})
     return entry
-
-
-async def sleep_until(home: SimulatedHome, at: datetime) -> None:
-    await asyncio.sleep((at - home.clock.now()).total_seconds())
 
 
 async def learn(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str, dict[datetime, Decimal]]:
