@@ -18,6 +18,7 @@ from custom_components.broute.aiobroute import (
     MalformedIdError,
     MalformedMemoryError,
     MalformedPasswordError,
+    NoSuchDayError,
     PropertyRefusedError,
     SurveyUnderWayError,
 )
@@ -30,7 +31,7 @@ LANGUAGES = ["en", "ja"]
 
 REASONS = {reason for _, reason in coordinator._REASONS}
 ACTION_ERRORS = {
-    *("clock_not_right", "date_has_changed", "recorder_not_there"),
+    *("clock_not_right", "recorder_not_there"),
     *("no_such_meter", "no_such_time", "survey_under_way", "which_meter"),
 }
 ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
@@ -105,6 +106,7 @@ def test_every_failure_that_can_be_told_has_its_own_words() -> None:
         MalformedPasswordError,
         MalformedMemoryError,
         # Where the log ends.
+        NoSuchDayError,
         PropertyRefusedError,
         # Only whoever asks for a survey meets it.
         SurveyUnderWayError,

@@ -8,7 +8,6 @@ from typing import Any
 
 from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import HomeAssistantError
 import pytest
 
 from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
@@ -57,16 +56,18 @@ async def test_day_that_cannot_be_understood_is_given_up_for_those_after_it(
     assert found == truth(home, found, "import")
 
 
-async def test_log_is_not_taken_for_that_of_the_day_before(
+async def test_log_is_read_over_midnight_and_no_day_is_taken_for_another(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     await complete_until(hass, MIDNIGHT + 17 * HOUR)
     await sleep_until(home, MIDNIGHT + DAY - timedelta(seconds=20))
-    with pytest.raises(HomeAssistantError) as failed:
-        await import_again(hass)
-    assert failed.value.translation_key == "date_has_changed"
+    await import_again(hass)
     assert home.clock.now() > MIDNIGHT + DAY
+    for direction in ("import", "export"):
+        found = await changes(hass, direction)
+        assert found == truth(home, found, direction)
+        assert not missing(found)
 
 
 async def test_minutes_that_cannot_be_understood_are_done_without(
