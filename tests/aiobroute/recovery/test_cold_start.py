@@ -29,7 +29,7 @@ async def test_a_meter_is_read_soon_after_it_was_found_and_joined(family: str, m
         meter = client(home)
         loop = asyncio.get_running_loop()
         became_at: dict[SessionState, float] = {}
-        meter.on_state(lambda state: became_at.setdefault(state, loop.time()) and None)
+        meter.on_state(lambda state: became_at.update({state: became_at.get(state, loop.time())}))
         began_at = loop.time()
         async with meter:
             await meter.joined()

@@ -132,7 +132,7 @@ def way_cut(home: SimulatedHome) -> float:
     return 1.0 + PORT_S
 
 
-async def no_port(*_: object) -> asyncio.Transport:
+async def no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
     raise FileNotFoundError
 
 
