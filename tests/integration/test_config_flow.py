@@ -349,6 +349,7 @@ async def test_port_is_freed_when_the_user_gives_up(hass: HomeAssistant, home: S
     hass.config_entries.flow.async_abort(step["flow_id"])
     assert await until(lambda: is_free(home)) < ABORT_LIMIT_S
     assert home.meter.paa.session is None
+    assert not home.module.radio.authenticating, "or there will be one"
 
     # The meter refuses whoever comes again so soon; a usual join is tried twice within the attempt.
     home.meter.paa.join_time_s = None

@@ -297,8 +297,9 @@ class Conversation:
         """Put a request on the air; when the module could not, again after a pause."""
         module_was_silent = False
         pauses_s = iter(NOT_SENT_PAUSES_S)
+        gives_up_at = asyncio.get_running_loop().time() + GATE_LIMIT_S
         while True:
-            link = await self._clear_to_send()
+            link = await self._clear_to_send(gives_up_at)
             self._tid = (self._tid + 1) & 0xFFFF
             try:
                 if not await link.send(pending.frame(self._tid), self._may_send):
@@ -310,7 +311,7 @@ class Conversation:
                 self._statistics.not_sent += 1
                 if self._bar_is_tried:
                     self.bar(link.duty_limit_trial_s)
-                    raise
+                    continue
                 pause_s = next(pauses_s, None)
                 # It may have been sent all the same, and only the acknowledgement lost.
                 if await pending.is_settled_within(NOT_SENT_PAUSES_S[-1] if pause_s is None else pause_s):
@@ -334,12 +335,12 @@ class Conversation:
                 self._statistics.requests += 1
                 return
 
-    async def _clear_to_send(self) -> Link:
+    async def _clear_to_send(self, gives_up_at: float) -> Link:
         """Wait for the spacing, the renewal and the duty limit; return the link that may be used."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._next_send_at or not self._gates_are_open:
             try:
-                async with asyncio.timeout(GATE_LIMIT_S):
+                async with asyncio.timeout_at(gives_up_at):
                     await asyncio.sleep(self._next_send_at - loop.time())
                     while not self._gates_are_open:
                         await self._renewed.wait()

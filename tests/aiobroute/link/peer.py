@@ -72,8 +72,8 @@ class PeerTransport(asyncio.Transport):
 class Peer:
     """The module: `commands` are those that it got, whole and in order.
 
-    A command without an answer of its own is answered with OK. `$S2` and `$S3` in an answer stand for what was written to
-    these registers. `echo`: whether commands come back. `loses`: how many
+    A command without an answer of its own is answered with OK. `$S2` and `$S3` in an answer stand for what was written
+    to these registers. `echo`: whether commands come back. `loses`: how many
     bytes of the next thing that is written to it are lost at its end.
     """
 

@@ -11,7 +11,7 @@ from custom_components.broute.aiobroute.conversation import GATE_LIMIT_S
 from simulator import SimulatedHome
 from simulator.happenings import Happenings
 
-from .stage import joined, last_answer
+from .stage import joined, last_answer, until
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -33,8 +33,7 @@ def limit_is_reached(home: SimulatedHome) -> None:
 async def module_is_busy(home: SimulatedHome) -> int:
     """Wait until the module does not answer a question; return how many commands it was given before that."""
     home.faults.commands_ignored = {"SKINFO": 1}
-    while home.faults.commands_ignored["SKINFO"]:
-        await asyncio.sleep(0.02)
+    await until(lambda: not home.faults.commands_ignored["SKINFO"])
     return len(home.module.commands)
 
 

@@ -140,7 +140,7 @@ async def test_a_remembered_network_is_joined_without_a_scan() -> None:
         assert "searching" not in states
 
 
-async def _no_port(*_: object) -> asyncio.Transport:
+async def _no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
     raise FileNotFoundError
 
 

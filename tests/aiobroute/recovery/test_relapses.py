@@ -73,7 +73,7 @@ async def test_a_module_that_delivers_nothing_until_it_is_reset_is_reset(family:
 async def test_a_payload_form_that_was_misread_is_asked_for_again(hexadecimal: bool) -> None:
     with SimulatedHome(module="BP35C2", hexadecimal=hexadecimal) as home:
         said = home.faults.said
-        misread = []
+        misread: list[bytes] = []
 
         def misreading(message: Message) -> Iterator[tuple[float, bytes]]:
             for late_s, data in said(message):

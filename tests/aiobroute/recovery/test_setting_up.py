@@ -10,7 +10,7 @@ from custom_components.broute.aiobroute import BrouteError, SessionState, SmartM
 from custom_components.broute.aiobroute.session import REST_S
 from simulator import SimulatedHome
 from simulator.happenings import Happenings
-from tests.aiobroute.meter.stage import client
+from tests.aiobroute.meter.stage import client, until
 
 from .scenarios import ANSWER_S, FAMILIES, JOIN_S, PORT_J11_S, PORT_S, TOLD_S
 
@@ -44,8 +44,13 @@ async def known(home: SimulatedHome) -> AsyncIterator[SmartMeter]:
 
 
 async def becomes(meter: SmartMeter, state: SessionState) -> None:
-    while meter.state is not state:
-        await asyncio.sleep(0.01)
+    await until(lambda: meter.state is state)
+
+
+async def in_the_middle_of_a_join(meter: SmartMeter) -> None:
+    joins = meter.statistics.joins
+    await until(lambda: meter.statistics.joins > joins, 0.5)
+    await asyncio.sleep(1)
 
 
 async def read_again(meter: SmartMeter) -> float:
@@ -127,7 +132,7 @@ def way_cut(home: SimulatedHome) -> float:
     return 1.0 + PORT_S
 
 
-async def no_port(*_: object) -> asyncio.Transport:
+async def no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
     raise FileNotFoundError
 
 
@@ -200,12 +205,9 @@ async def test_a_port_that_is_lost_now_and_then_in_a_long_outage_is_opened_as_so
             home.meter.paa.end_session()
             for _ in range(10):
                 await asyncio.sleep(3600)
-                joins = meter.statistics.joins
-                while meter.statistics.joins == joins:
-                    await asyncio.sleep(0.5)
-                await asyncio.sleep(1)
+                await in_the_middle_of_a_join(meter)
                 Happenings(home).port_unplugged(2)
-                back_at = now() + 2
-                while meter.module is None or now() < back_at:
-                    await asyncio.sleep(0.1)
+                await asyncio.sleep(2)
+                back_at = now()
+                await until(lambda: meter.module is not None, 0.1)
                 assert now() - back_at < 5

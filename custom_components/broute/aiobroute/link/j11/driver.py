@@ -81,7 +81,8 @@ class J11Link:
     """A J11 module on an open port.
 
     Its limit of transmission time (ARIB) is reported by no event: while it lasts, each `send()` raises `NotSentError`,
-    the first of which tells that it is reached, and the first that does not that it is lifted. Renewals of the session are reported only if they fail.
+    the first of which tells that it is reached, and the first that does not that it is lifted. Renewals of the session
+    are reported only if they fail.
     """
 
     def __init__(self, port: Port) -> None:
