@@ -1,5 +1,6 @@
 """What each test here begins with: a simulated home, and a client at its port."""
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -47,6 +48,13 @@ def last_answer(home: SimulatedHome, epc: int = 0xE7) -> Answer:
 def requests(home: SimulatedHome) -> list[tuple[int, ...]]:
     """Return the EPCs of each request that the meter answered."""
     return [answer.epcs for answer in home.meter.answers if answer.esv not in {0x73, 0x74}]
+
+
+async def until(condition: Callable[[], object], limit_s: float) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - most of it is the simulator's, which tells nobody
+            await asyncio.sleep(0.1)
 
 
 # What spoils data on their way.
