@@ -62,6 +62,13 @@ def days_ago(home: SimulatedHome, days: int) -> date:
     return (home.clock.now() - timedelta(days=days)).date()
 
 
+async def until(condition: Callable[[], object], limit_s: float) -> None:
+    """Wait until something is so."""
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - most of it is the simulator's, which tells nobody
+            await asyncio.sleep(0.1)
+
+
 # What spoils data on their way.
 
 type Spoiler = Callable[[bytes], bytes | None]

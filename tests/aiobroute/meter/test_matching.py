@@ -21,7 +21,7 @@ from simulator import Datagram, SimulatedHome, link_local
 from simulator.echonet import Frame, Property
 from simulator.faults import Delivery
 
-from .stage import joined
+from .stage import joined, until
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -159,8 +159,7 @@ async def test_a_meter_that_left_the_last_request_unanswered_is_sent_the_next_on
         await is_faulty(meter)
         home.faults.meter_silent = True
         given_up = asyncio.create_task(meter.get(super_class.FAULT_STATUS))
-        while not meter.statistics.unanswered:
-            await asyncio.sleep(0.1)
+        await until(lambda: meter.statistics.unanswered, 30)
         given_up.cancel()
         before = meter.statistics.requests
         with pytest.raises(MeterSilentError):
@@ -260,7 +259,6 @@ async def test_what_is_not_confirmed_yet_does_not_hold_up_the_end_of_the_session
         for tid in range(CONFIRMATIONS):
             say(home, Frame(tid, METER, CONTROLLER, INFC, (NO_FAULT,)))
         # The first one is asked for the second time, and is carried through.
-        while home.faults.commands_ignored["SKSENDTO"] > 2 * CONFIRMATIONS - 2:
-            await asyncio.sleep(0.1)
+        await until(lambda: home.faults.commands_ignored["SKSENDTO"] == 2 * CONFIRMATIONS - 2, 10)
         await meter.close()
         assert home.meter.paa.session is None
