@@ -589,7 +589,6 @@ class Session:
         """End the session with the meter in order."""
         try:
             await link.leave()
-            self._holds_session = False
         finally:
             # Even where nothing tells of its end, it may have ended.
             self.left_at = asyncio.get_running_loop().time()

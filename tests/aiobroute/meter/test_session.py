@@ -2,6 +2,8 @@
 
 import asyncio
 from collections.abc import Callable
+import random
+from typing import override
 
 import pytest
 
@@ -334,6 +336,16 @@ async def test_close_ends_the_session_with_the_meter() -> None:
         assert home.meter.paa.session is None
 
 
+async def test_close_after_a_loss_has_nothing_to_end() -> None:
+    async with joined() as (meter, home):
+        home.meter.paa.end_session()
+        await asyncio.sleep(1)
+        closed_at = now()
+        await meter.close()
+        assert now() - closed_at < 0.5
+        assert "SKTERM" not in home.module.commands
+
+
 async def test_a_surprise_below_does_not_end_the_session_for_ever(caplog: pytest.LogCaptureFixture) -> None:
     async with joined() as (meter, home):
 
@@ -349,6 +361,34 @@ async def test_a_surprise_below_does_not_end_the_session_for_ever(caplog: pytest
         meter._session._opener = opener
         await asyncio.sleep(120)
         assert meter.state == "joined"
+
+
+class OnceTooLate(random.Random):
+    """Fails at the first pause."""
+
+    has_failed = False
+
+    @override
+    def uniform(self, a: float, b: float) -> float:
+        if not self.has_failed:
+            self.has_failed = True
+            raise TimeoutError
+        return super().uniform(a, b)
+
+
+async def test_a_surprise_is_told_and_paused_after_whatever_it_is(caplog: pytest.LogCaptureFixture) -> None:
+    """Also one that looks as the end of a time that somebody has set."""
+    with SimulatedHome() as home:
+        home.faults.scan_misses = 3
+        meter = SmartMeter("memory://", CREDENTIALS, opener=home.open_port, randomness=OnceTooLate(1))
+        async with meter:
+            await asyncio.sleep(SCANS_S + 5)
+            assert "after a surprise" in caplog.text
+            assert meter.state == "waiting"
+            # Nor does it hold up who wants something else.
+            assert len(await meter.survey(3)) == 1
+            await asyncio.sleep(60)
+            assert meter.state == "joined"
 
 
 @pytest.mark.parametrize("turns", range(1, 12))

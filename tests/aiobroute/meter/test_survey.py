@@ -389,6 +389,18 @@ async def test_nobody_scans_for_somebody_who_waits_no_more() -> None:
         assert meter.statistics.scans == scans
 
 
+async def test_a_close_while_the_module_scans_has_no_session_to_end() -> None:
+    async with joined() as (meter, home):
+        survey = asyncio.create_task(meter.survey(6))
+        await asyncio.sleep(5)
+        began_at = now()
+        await meter.close()
+        assert now() - began_at < 0.5
+        assert len(commands(home, "SKTERM")) == 1
+        with pytest.raises(ClosedError):
+            await survey
+
+
 @pytest.mark.parametrize("module", ["BP35A1", "BP35C0-J11"])
 @pytest.mark.parametrize("delay", DELAYS)
 async def test_a_close_in_the_midst_of_it_takes_seconds_and_nothing_survives(module: str, delay: float) -> None:
