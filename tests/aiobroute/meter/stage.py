@@ -39,10 +39,11 @@ async def joined(**home_options: Any) -> AsyncIterator[tuple[SmartMeter, Simulat
             yield meter, home
 
 
-async def until(is_so: Callable[[], bool], every_s: float = 0.01) -> None:
-    """Wait until something is so."""
-    while not is_so():  # noqa: ASYNC110 - nothing tells of it
-        await asyncio.sleep(every_s)
+async def until(condition: Callable[[], object], limit_s: float = 3600.0, every_s: float = 0.05) -> None:
+    """Wait until something is so; most of it is the simulator's, which tells nobody."""
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(every_s)
 
 
 def last_answer(home: SimulatedHome, epc: int = 0xE7) -> Answer:
@@ -60,13 +61,6 @@ def requests(home: SimulatedHome) -> list[tuple[int, ...]]:
 def days_ago(home: SimulatedHome, days: int) -> date:
     """Return a day, counted back from today."""
     return (home.clock.now() - timedelta(days=days)).date()
-
-
-async def until(condition: Callable[[], object], limit_s: float) -> None:
-    """Wait until something is so."""
-    async with asyncio.timeout(limit_s):
-        while not condition():  # noqa: ASYNC110 - most of it is the simulator's, which tells nobody
-            await asyncio.sleep(0.1)
 
 
 # What spoils data on their way.

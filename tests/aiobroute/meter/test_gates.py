@@ -33,7 +33,7 @@ def limit_is_reached(home: SimulatedHome) -> None:
 async def module_is_busy(home: SimulatedHome) -> int:
     """Wait until the module does not answer a question; return how many commands it was given before that."""
     home.faults.commands_ignored = {"SKINFO": 1}
-    await until(lambda: not home.faults.commands_ignored["SKINFO"])
+    await until(lambda: not home.faults.commands_ignored["SKINFO"], every_s=0.01)
     return len(home.module.commands)
 
 

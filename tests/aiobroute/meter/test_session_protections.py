@@ -7,10 +7,10 @@ from typing import Any, override
 import pytest
 
 from custom_components.broute.aiobroute import SessionState, SmartMeter
-from custom_components.broute.aiobroute.conversation import BAR_LIMIT_S
 from custom_components.broute.aiobroute.echonet import super_class
 from custom_components.broute.aiobroute.instances import INSTANCE_LIST_WAIT_S
 from custom_components.broute.aiobroute.link.base import Network
+from custom_components.broute.aiobroute.link.skstack.driver import DUTY_LIMIT_TRIAL_S
 from custom_components.broute.aiobroute.session import LEAVE_LIMIT_S
 from custom_components.broute.aiobroute.watch import MODULE_CHECK_S
 from simulator import Pan, SimulatedHome
@@ -65,7 +65,7 @@ async def test_the_limit_of_transmission_time_ends_with_a_reset_of_the_module() 
         home.module.radio.duty_limited = False
         home.module.reset()
         await until(lambda: meter.statistics.losses, 20)
-        await until(lambda: meter.state is SessionState.JOINED, BAR_LIMIT_S / 2)
+        await until(lambda: meter.state is SessionState.JOINED, DUTY_LIMIT_TRIAL_S / 2)
 
 
 async def test_nothing_is_left_of_the_limit_of_transmission_time_when_it_is_closed() -> None:

@@ -44,12 +44,12 @@ async def known(home: SimulatedHome) -> AsyncIterator[SmartMeter]:
 
 
 async def becomes(meter: SmartMeter, state: SessionState) -> None:
-    await until(lambda: meter.state is state)
+    await until(lambda: meter.state is state, every_s=0.01)
 
 
 async def in_the_middle_of_a_join(meter: SmartMeter) -> None:
     joins = meter.statistics.joins
-    await until(lambda: meter.statistics.joins > joins, 0.5)
+    await until(lambda: meter.statistics.joins > joins, 24 * 3600, 0.5)
     await asyncio.sleep(1)
 
 
@@ -209,5 +209,5 @@ async def test_a_port_that_is_lost_now_and_then_in_a_long_outage_is_opened_as_so
                 Happenings(home).port_unplugged(2)
                 await asyncio.sleep(2)
                 back_at = now()
-                await until(lambda: meter.module is not None, 0.1)
+                await until(lambda: meter.module is not None, 24 * 3600, 0.1)
                 assert now() - back_at < 5
