@@ -85,6 +85,8 @@ class Scenario:
     within_s: float
     lasts_s: float = 0.0
     families: tuple[str, ...] = tuple(FAMILIES)
+    keeps_family: bool = True
+    """Whether the other scenarios of this family can follow."""
 
 
 def _spoil(**switches: Any) -> Callable[[Stage], object]:
@@ -211,6 +213,7 @@ SCENARIOS = (
         "another module takes its place",
         lambda stage: stage.happen.module_replaced(SUCCESSORS[stage.family]),
         REPLACED_S,
+        keeps_family=False,
     ),
     # The air.
     Scenario("the request is lost on the air", _set(requests_lost=1), LOST_S),

@@ -46,7 +46,7 @@ async def soak(family: str, seed: int, days: float) -> Report:
     """Read a meter for days while faults strike, and return what came of it."""
     loop = asyncio.get_running_loop()
     chance = random.Random(f"{family}/{seed}")
-    scenarios = [scenario for scenario in SCENARIOS if family in scenario.families]
+    scenarios = [scenario for scenario in SCENARIOS if family in scenario.families and scenario.keeps_family]
     weights = [_weight(scenario) for scenario in scenarios]
     report = Report()
     end = loop.time() + days * 86_400
