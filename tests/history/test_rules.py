@@ -45,7 +45,7 @@ def planned(
     past: Past = Past(),  # noqa: B008 - frozen
 ) -> Plan:
     """Plan one direction; today was read, unless something else is said."""
-    log = Log(counters={"import": nothing_else(read, now) | counters})
+    log = Log(counters={"import": {**nothing_else(read, now), **counters}})
     return plan({"import": rows}, log, since={"import": since}, now=now, counting=COUNTING, past=past)
 
 
@@ -174,7 +174,7 @@ def test_hours_wait_for_those_before_them() -> None:
 
 def test_hour_that_is_known_waits_for_nothing() -> None:
     plan = planned(
-        hourly(11, start=MIDNIGHT + HOUR), [row(-1, 10, 5)], since=MIDNIGHT + HOUR, now=MIDNIGHT + HOUR, read={}
+        hourly(11, start=MIDNIGHT + HOUR), [row(-1, 10, 5)], since=MIDNIGHT + HOUR, now=MIDNIGHT + HOUR, read=()
     )
     assert changes(plan, before=5) == {0: 1}
     assert plan.day is None
@@ -433,7 +433,7 @@ def test_what_lies_between_rows_is_not_asked_for_but_when_it_is_wanted_again() -
 # Days that the meter did not tell.
 
 
-def doubting(counters: Mapping[datetime, Decimal], read: Sequence[date], doubted: Sequence[date]) -> date | None:
+def doubting(counters: dict[datetime, Decimal], read: Sequence[date], doubted: Sequence[date]) -> date | None:
     """Return the day that is asked for of the last ten, some of which were asked for in vain."""
     now = MIDNIGHT + 10 * HOUR
     known = nothing_else(read, now) | counters

@@ -4,7 +4,7 @@ What is replaced is the world outside: the opening of serial ports, and the watc
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from datetime import UTC
+from datetime import UTC, timedelta
 import logging
 from typing import Any
 from unittest.mock import patch
@@ -85,12 +85,12 @@ async def ports(hass: HomeAssistant, virtual_time: None) -> AsyncGenerator[Ports
 
 
 @pytest.fixture
-def wall_clock() -> Generator[Callable[[SimulatedHome], None]]:
-    """Return what makes Home Assistant's clock that of a simulated home."""
+def wall_clock() -> Generator[Callable[..., None]]:
+    """Return what makes Home Assistant's clock that of a simulated home, or fast by a time."""
     with patch("homeassistant.util.dt.utcnow") as utcnow:
 
-        def follow(home: SimulatedHome) -> None:
-            utcnow.side_effect = lambda: home.clock.now().astimezone(UTC)
+        def follow(home: SimulatedHome, fast: timedelta = timedelta(0)) -> None:
+            utcnow.side_effect = lambda: home.clock.now().astimezone(UTC) + fast
 
         yield follow
 

@@ -6,8 +6,9 @@ the readings, the meter's clock, and the importer.
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 import logging
 import random
@@ -204,7 +205,9 @@ class LogKeeper:
             return
         await self._check(constants, NOTICE_LIMIT.total_seconds())
         half_hour = await self._meter.read_half_hour()
-        if half_hour and expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
+        if half_hour is None or self.ledger.past.is_doubtful(half_hour.at):
+            return
+        if expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
             self._take(half_hour)
 
     # The log.
@@ -260,10 +263,7 @@ class LogKeeper:
         # The end of the last half hour is in the log of the day that it begins.
         day = day_of(start)
         while day <= day_of(min(end + HALF_HOUR, dt_util.utcnow())):
-            try:
-                log |= {one.at: one for one in await self._meter.history(day)}
-            except PropertyRefusedError as err:
-                _LOGGER.debug("%s: %s", self._title, err)
+            log |= {one.at: one for one in await self._history(day)}
             day += DAY
         half_hours = []
         for at in sorted(at for at in log if start <= at < end):
@@ -278,6 +278,13 @@ class LogKeeper:
                 )
             )
         return half_hours
+
+    async def _history(self, day: date) -> list[CountersAt]:
+        """Read a day; return nothing if the meter refuses it twice."""
+        for _ in range(2):
+            with suppress(PropertyRefusedError):
+                return await self._meter.history(day)
+        return []
 
     def _show(self, failure: str | None) -> None:
         self.failure = failure

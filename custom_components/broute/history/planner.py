@@ -439,7 +439,8 @@ class _Walk:
         if last.row:
             self._sum = self._sum_of_rows = last.row.sum
         elif last.at.minute:
-            self._begin_gap(last.at, Reason.NOT_KEPT, None)
+            is_doubtful = self._past.is_doubtful(last.at.replace(minute=0))
+            self._begin_gap(last.at, Reason.CLOCK_WRONG if is_doubtful else Reason.NOT_KEPT, None)
         for number, point in enumerate(points[1:], start=1):
             rise = self._rise(last, point)
             if rise is None and last.is_present:
