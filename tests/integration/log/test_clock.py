@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 import json
+from typing import Any
 
 from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import HomeAssistant
@@ -149,7 +150,7 @@ async def test_what_a_meter_that_was_set_after_the_start_has_stamped_before_is_t
     home.meter.clock_offset = timedelta(0)
     await complete_until(hass, datetime(2026, 11, 21, 21, 0, tzinfo=JST), 3 * 3600)
     diagnostics = (await async_get_config_entry_diagnostics(hass, entry))["log"]
-    response = await hass.services.async_call(
+    response: Any = await hass.services.async_call(
         DOMAIN, "import_history", {"days": 3}, blocking=True, return_response=True
     )
     assert response

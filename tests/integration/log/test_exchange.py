@@ -235,7 +235,13 @@ async def test_kill_after_the_first_rows_of_a_new_meter(
     before = {direction: await changes(hass, direction) for direction in DIRECTIONS}
     # The very moment, and not some seconds later.
     rows: list[object] = []
-    with held(lambda task: bool(is_rows(task) and rows.append(task))):
+
+    def note(task: object) -> bool:
+        if is_rows(task):
+            rows.append(task)
+        return False
+
+    with held(note):
         await until(lambda: rows, 3600)
         await queue_done(hass)
         await household.be_killed()

@@ -194,7 +194,7 @@ async def test_direction_of_which_the_meter_has_nothing_does_not_hold_up_the_oth
     """It has E3 and E4 in its map, and answers that there is no value."""
     household.set_options(scan_interval_s=3600, history_days=5)
     count = home.meter.object.export_count
-    home.meter.object.export_count = lambda _: None  # type: ignore[method-assign]
+    home.meter.object.export_count = lambda at: None  # type: ignore[method-assign]
     await household.arrive()
     await household.stay_until_complete()
     assert days_asked(home) == 6
