@@ -254,8 +254,8 @@ def test_watch_prints_a_line_a_reading_and_closes_the_session_when_interrupted(t
 def test_watch_goes_on_when_the_meter_does_not_say_at_first_what_it_is(tmp_path: Path) -> None:
     control = tmp_path / "control"
     with simulator(tmp_path, "--speed", "100", "--control", str(control)) as port:
-        # Every meter must have a list of its properties; what is missing is asked for once more at once.
-        switch(control, replaced_values={"9F": ["", ""]})
+        # Every meter must have a list of its properties; what is missing is asked for once more, twice.
+        switch(control, replaced_values={"9F": ["", "", ""]})
         with watch(port, "--json") as process:
             assert process.stdout is not None
             assert process.stderr is not None

@@ -1,7 +1,6 @@
 """What the sensors show, and which of them there are."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
@@ -10,9 +9,10 @@ from itertools import pairwise
 from homeassistant.components.sensor import ATTR_STATE_CLASS, SensorDeviceClass, SensorStateClass
 from homeassistant.const import ATTR_DEVICE_CLASS, ATTR_FRIENDLY_NAME, ATTR_UNIT_OF_MEASUREMENT
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import device_registry as dr, entity_registry as er
 import pytest
 
+from custom_components.broute.const import DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import (
     NORMAL_ONLY,
@@ -27,7 +27,7 @@ from simulator import (
     SimulatedHome,
 )
 
-from .world import TOKEN, Ports, has_value, sensor, sensor_id, set_up, truth, until, value
+from .world import TOKEN, Ports, has_value, sensor, sensor_id, truth, until, value
 
 QUANTITIES = {
     "power": (0xE7, "power_w"),
@@ -36,6 +36,22 @@ QUANTITIES = {
     "import_energy": (0xE0, "import_kwh"),
     "export_energy": (0xE3, "export_kwh"),
 }
+
+
+def is_described(entry: BrouteConfigEntry) -> bool:
+    """Tell whether all is over that follows a join."""
+    coordinator = entry.runtime_data
+    constants = coordinator.meter.constants
+    if not coordinator.meter.is_described or constants is None or coordinator.data is None:
+        return False
+    return coordinator.data.export_kwh is not None or not constants.measures_export
+
+
+async def set_up(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
+    """Set the entry up and wait until it is known what meter this is."""
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: is_described(entry))
+    await hass.async_block_till_done()
 
 
 async def assert_true(hass: HomeAssistant, home: SimulatedHome, *keys: str) -> None:
@@ -86,16 +102,11 @@ async def test_energy_is_exact_in_every_unit(
 
 
 async def test_meter_is_read_in_one_request_at_the_interval(
-    hass: HomeAssistant,
-    home: SimulatedHome,
-    entry: BrouteConfigEntry,
-    wall_clock: Callable[[SimulatedHome], None],
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
-    # Half hours and days are not asked for at the time of this machine.
-    wall_clock(home)
     await set_up(hass, entry)
-    # Clock and status are looked at in each session.
-    await until(lambda: has_value(hass, "clock_drift") and has_value(hass, "operating"))
+    # The clock is looked at in each session.
+    await until(lambda: has_value(hass, "clock_drift"))
     home.meter.answers.clear()
     await until(lambda: len(home.meter.answers) == 4)
     assert {frozenset(answer.epcs) for answer in home.meter.answers} == {frozenset({0xE0, 0xE3, 0xE7, 0xE8})}
@@ -213,6 +224,40 @@ async def test_what_kind_of_value_it_is(
     assert registered.options["sensor"]["suggested_display_precision"] == precision
 
 
+async def test_device_says_what_meter_it_is(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    await set_up(hass, entry)
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert device.identifiers == {(DOMAIN, TOKEN)}
+    assert device.name == "B-Route Smart Meter"
+    assert device.manufacturer == "Toshiba"
+    assert device.model == "Low-voltage smart electric energy meter"
+    assert device.serial_number == "AB12C34567"
+    assert device.sw_version == "Release F"
+    assert device.hw_version is None
+
+
+async def test_device_keeps_what_is_known_while_the_meter_is_out_of_reach(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    await hass.config_entries.async_unload(entry.entry_id)
+    home.meter.pan.powered = False
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert device.manufacturer == "Toshiba"
+    assert device.serial_number == "AB12C34567"
+    assert device.sw_version == "Release F"
+
+
+async def test_device_of_a_meter_that_says_less(hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry) -> None:
+    ports.plug_in(model=replace(OKINAWA, manufacturer=b"\xff\xff\xfe"))
+    await set_up(hass, entry)
+    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    assert device.manufacturer is None
+    assert device.serial_number is None
+
+
 async def test_meter_that_does_not_say_what_it_is_is_read_all_the_same_and_asked_again(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
@@ -231,8 +276,8 @@ async def test_meter_is_described_once_a_session(hass: HomeAssistant, ports: Por
     """The first reading of a meter without coefficient has to ask for its property map already."""
     home = ports.plug_in(model=OKINAWA)
     await set_up(hass, entry)
-    # What is told for the first time ever is asked for twice.
-    assert sum(0x8A in answer.epcs for answer in home.meter.answers) == 2
+    # Twice, because it is the first time ever: nothing of it is believed that was told once.
+    assert sum(0x9F in answer.epcs for answer in home.meter.answers) == 2
 
 
 async def test_names_in_japanese(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:

@@ -34,8 +34,8 @@ MIDNIGHT_MARGIN = timedelta(minutes=5)
 """The days of the log are counted from the meter's date: it is not asked for while that may change."""
 NEIGHBOUR_S = 2400.0
 """So near in time a counter beside a piece of the log tells something of its end."""
-FALLS_OF_ANOTHER_ORDER = 2
-"""One counter that falls has begun anew. More of them that would rise the other way round were given in that order."""
+RISES_OF_AN_ORDER = 2
+"""One rise may be a counter that began anew, seen from the wrong end. More of them, and no fall, tell an order."""
 
 HALF_HOUR = timedelta(minutes=30)
 MINUTE = timedelta(minutes=1)
@@ -56,11 +56,17 @@ class MeterLog:
         self._clock = clock
         self._plausibility = plausibility
         self._one_choice = asyncio.Lock()
+        self._is_oldest_first: bool | None = None
+        """In which order EC and EE list their counters; `None`: the newest first, until they tell."""
+        self._order_told: bool | None = None
+        """An order that is news and was told once."""
         self._ends: dict[int, tuple[Observation, ...]] = {}
         """The first and the last counter of the day that was read last, by the EPC of the direction's counter."""
 
     def forget(self) -> None:
         """Begin anew with another meter."""
+        self._is_oldest_first = None
+        self._order_told = None
         self._ends.clear()
 
     async def day(self, day: date, constants: Constants) -> list[CountersAt]:
@@ -126,7 +132,7 @@ class MeterLog:
         scale: Scale,
     ) -> list[Counters]:
         """Read the counters at some times, in pieces that the meter gives at once, the newest piece first."""
-        read: list[tuple[Sequence[datetime], Sequence[Counters]]] = []
+        listed: list[Sequence[Counters]] = []
         for times in pieces:
             newest, count = times[-1], len(times)
             await self._choose(choice, smart_meter.encode_interval_choice(newest, count))
@@ -135,9 +141,45 @@ class MeterLog:
                 raise PropertyError(
                     f"{log}: {len(answer.counters)} up to {answer.at} instead of {count} up to {newest}"
                 )
-            read.append((times, answer.counters[::-1]))
-        _check_order(read, scale, log)
-        return [counters for _, piece in reversed(read) for counters in piece]
+            listed.append(answer.counters)
+        return self._in_order([at for times in reversed(pieces) for at in times], listed[::-1], scale, log)
+
+    def _in_order(
+        self,
+        times: Sequence[datetime],
+        pieces: Sequence[Sequence[Counters]],
+        scale: Scale,
+        log: PropertyCodec[IntervalHistory],
+    ) -> list[Counters]:
+        """Return the counters of all pieces chronologically.
+
+        That each piece lists the newest one first is how others read it (protocol 2.5.2), and was not seen in any
+        specification. Counters rise, and so they tell. The other order is taken when it is told twice, and goes with
+        what is known from beside them; from then on it is the one that is expected.
+
+        Raises:
+            ImplausibleValueError: they rise towards the past, as far as is known.
+        """
+        orders = {
+            False: [counters for piece in pieces for counters in reversed(piece)],
+            True: [counters for piece in pieces for counters in piece],
+        }
+        falls = {
+            order: sum(_falls(course, scale) for _, course in _courses(times, counters))
+            for order, counters in orders.items()
+        }
+        expected = bool(self._is_oldest_first)
+        if not falls[expected]:
+            if falls[not expected] >= RISES_OF_AN_ORDER:
+                self._is_oldest_first = expected
+        elif not falls[not expected] and falls[expected] >= RISES_OF_AN_ORDER:
+            was_told, self._order_told = self._order_told == (not expected), not expected
+            if not (was_told and self._could_be(times, orders[not expected], scale)):
+                raise ImplausibleValueError(f"{log}: its counters rise towards the past")
+            self._is_oldest_first = expected = not expected
+        elif not falls[not expected] and self._is_oldest_first is None:
+            raise ImplausibleValueError(f"{log}: nothing tells in which order its counters are")
+        return orders[expected]
 
     async def _choose[T](self, choice: PropertyCodec[T], edt: bytes) -> None:
         chosen = await self._conversation.request(Esv.SET_C, (Property(choice.epc, edt),), background=True)
@@ -258,21 +300,6 @@ def _falls(course: _Course, scale: Scale) -> int:
     """Count the counters that cannot follow the one before them, in the time between both."""
     seen = [Observation(counter, at.timestamp(), at.timestamp()) for at, counter in course]
     return sum(not could_follow(later, earlier, scale) for earlier, later in pairwise(seen))
-
-
-def _check_order(
-    pieces: Sequence[tuple[Sequence[datetime], Sequence[Counters]]], scale: Scale, log: PropertyCodec[IntervalHistory]
-) -> None:
-    """Refuse counters that would be in order the other way round: their times are not what we take them for.
-
-    That the newest one comes first is how others read it (protocol 2.5.2), and was not seen in any specification.
-    """
-    falls = falls_backwards = 0
-    for times, counters in pieces:
-        falls += sum(_falls(course, scale) for _, course in _courses(times, counters))
-        falls_backwards += sum(_falls(course, scale) for _, course in _courses(times, counters[::-1]))
-    if falls >= FALLS_OF_ANOTHER_ORDER and not falls_backwards:
-        raise ImplausibleValueError(f"{log}: its counters rise towards the past")
 
 
 def _are_near(a: Observation, b: Observation) -> bool:

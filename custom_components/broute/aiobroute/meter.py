@@ -20,9 +20,9 @@ from .credentials import Credentials
 from .description import MANDATORY, SCALE, Description
 from .echonet import smart_meter
 from .echonet.frame import SMART_METER, Frame
-from .echonet.smart_meter import Counters
 from .echonet.values import PropertyCodec
-from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError, PropertyRefusedError
+from .exceptions import BrouteError, ImplausibleValueError, NotJoinedError, PropertyError
+from .half_hours import HalfHourListener, HalfHours
 from .journal import JournalEntry
 from .link.base import Module, Network
 from .link.port import PortOpener, open_with_serialx
@@ -42,15 +42,8 @@ from .survey import Heard
 
 _LOGGER = logging.getLogger(__name__)
 
-HALF_HOUR_AGE_S = 2400.0
-"""A notice of a half hour comes within 5 minutes (AIF 3.2.1), and is of the last half hour at the latest."""
-MINUTE_AGE_S = 120.0
-"""The counters of the last full minute are no older."""
-
 _INSTANT = (smart_meter.POWER, smart_meter.CURRENTS)
 _COUNTERS = (smart_meter.NORMAL_ENERGY, smart_meter.REVERSE_ENERGY)
-
-type HalfHourListener = Callable[[CountersAt], None]
 
 
 class SmartMeter:
@@ -100,7 +93,7 @@ class SmartMeter:
         self._clock = MeterClock(self._properties)
         self._status = StatusReader(self._properties)
         self._log = MeterLog(self._session.conversation, self._properties, self._clock, self._plausibility)
-        self._half_hour_listeners: list[HalfHourListener] = []
+        self._half_hours = HalfHours(self._properties, self._description, self._clock, self._plausibility)
         self._session.on_state(self._take_state)
         self._session.conversation.on_notification(self._take_notification)
 
@@ -138,6 +131,7 @@ class SmartMeter:
         try:
             await self._session.close()
         finally:
+            self._half_hours.close()
             await self._status.close()
 
     @property
@@ -255,11 +249,11 @@ class SmartMeter:
     def on_half_hour(self, listener: HalfHourListener) -> Callable[[], None]:
         """Call `listener` with the counters that the meter sends after each :00 and :30; return what ends that.
 
+        Once for each half hour, when both directions are there: a meter may send each in a frame of its own.
         Only with those that go with the counters that were read (see `plausibility`), so with none before a reading;
         and with none before the scale is verified in a session (see `read`).
         """
-        self._half_hour_listeners.append(listener)
-        return lambda: self._half_hour_listeners.remove(listener)
+        return self._half_hours.on_notice(listener)
 
     def on_status(self, listener: StatusListener) -> Callable[[], None]:
         """Call `listener` with the new status when it has changed, read or announced; return what ends that.
@@ -356,8 +350,7 @@ class SmartMeter:
 
     def half_hour(self, answers: Answers) -> CountersAt | None:
         """Make one value of EA and EB; `None` before the meter has one, or while it cannot be converted."""
-        at, counters = _half_hour_of(answers)
-        return self._in_kwh(at, counters) if at else None
+        return self._half_hours.value_of(answers)
 
     async def read_half_hour(self) -> CountersAt | None:
         """Ask in the background for the last half hour, which the meter sends by itself as well (see `on_half_hour`).
@@ -367,28 +360,7 @@ class SmartMeter:
         Raises:
             BrouteError: the meter was not asked, or did not answer.
         """
-        epcs = [smart_meter.NORMAL_FIXED_TIME.epc]
-        if self.constants and smart_meter.REVERSE_FIXED_TIME.epc in self.constants.get_map:
-            epcs.append(smart_meter.REVERSE_FIXED_TIME.epc)
-        return self._believed_half_hour(await self._properties.get(epcs, background=True))
-
-    async def read_minute(self) -> CountersAt | None:
-        """Ask for the counters of the last full minute, which meters of the second generation have.
-
-        `None`: the meter has none now, or they cannot be read, or do not go with the counters that were read.
-
-        Raises:
-            PropertyRefusedError: this meter has none at all.
-            BrouteError: the meter was not asked, or did not answer.
-        """
-        constants = self.constants or await self.describe()
-        codec = smart_meter.ONE_MINUTE_ENERGY
-        if codec.epc not in constants.get_map:
-            raise PropertyRefusedError(f"{codec}: this meter has no counters of each minute")
-        minute = (await self._properties.get([codec.epc])).value(codec)
-        if minute is None or minute.at is None or minute.at.second:
-            return None
-        return self._believed_counters(minute.at, minute.counters, MINUTE_AGE_S)
+        return await self._half_hours.read()
 
     async def read_clock(self) -> ClockReading:
         """Read the meter's date and time in the background, so often that no digit can be wrong; mostly that is once.
@@ -565,57 +537,4 @@ class SmartMeter:
             return
         answers = Answers({prop.epc: prop.edt for prop in frame.properties})
         self._status.take(answers)
-        if answers.has_data(smart_meter.NORMAL_FIXED_TIME.epc) and (half_hour := self._believed_half_hour(answers)):
-            for listener in tuple(self._half_hour_listeners):
-                listener(half_hour)
-
-    # Counters that come with a time of their own.
-
-    def _believed_half_hour(self, answers: Answers) -> CountersAt | None:
-        at, counters = _half_hour_of(answers)
-        if at is None or at.minute not in (0, 30) or at.second:
-            return None
-        return self._believed_counters(at, counters, HALF_HOUR_AGE_S)
-
-    def _believed_counters(self, at: datetime, counters: Counters, age_s: float) -> CountersAt | None:
-        """Return counters that are no older than so many seconds, as far as they go with the last ones that were read.
-
-        And their time with the meter's clock, if that was read within the last hour.
-        """
-        clock, now_s = self._clock.fresh, self._now_s
-        is_in_time = clock is None or (clock.earliest(now_s - age_s) <= at <= clock.latest(now_s))
-        if not is_in_time or not self._goes_with_readings(smart_meter.NORMAL_ENERGY, counters.normal, age_s):
-            _LOGGER.debug("Dropped counters that go with nothing that is known")
-            return None
-        if not self._goes_with_readings(smart_meter.REVERSE_ENERGY, counters.reverse, age_s):
-            counters = Counters(counters.normal, None)
-        return self._in_kwh(at, counters)
-
-    def _goes_with_readings(self, codec: PropertyCodec[int | None], counter: int | None, age_s: float) -> bool:
-        if self._description.scale is None or not self._description.scale_is_certain or counter is None:
-            return False
-        seen = Observation(counter, self._now_s - age_s, self._now_s)
-        return self._plausibility.fits(codec.epc, seen, self._description.scale)
-
-    def _in_kwh(self, at: datetime, counters: Counters) -> CountersAt | None:
-        if self._description.scale is None:
-            return None
-        try:
-            return CountersAt(
-                at=at,
-                import_kwh=self._description.scale.energy_kwh(counters.normal),
-                export_kwh=self._description.scale.energy_kwh(counters.reverse),
-            )
-        except PropertyError as err:
-            _LOGGER.debug("Dropped counters: %s", err)
-            return None
-
-
-def _half_hour_of(answers: Answers) -> tuple[datetime | None, Counters]:
-    """Return EA and EB with their time, if it is one time."""
-    normal = answers.value(smart_meter.NORMAL_FIXED_TIME)
-    reverse = answers.value(smart_meter.REVERSE_FIXED_TIME)
-    same_time = normal is not None and reverse is not None and reverse.at == normal.at
-    return (normal.at if normal else None), Counters(
-        normal.counter if normal else None, reverse.counter if reverse and same_time else None
-    )
+        self._half_hours.take(answers)

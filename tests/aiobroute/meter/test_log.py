@@ -32,7 +32,7 @@ from .stage import Spoiler, days_ago, digit, joined, requests, spoil, unchanged
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
-HALF_HOUR, MINUTE = timedelta(minutes=30), timedelta(minutes=1)
+DAY_LENGTH, HALF_HOUR, MINUTE = timedelta(days=1), timedelta(minutes=30), timedelta(minutes=1)
 BY_HALF_HOURS = MeterModel(
     name="by-half-hours", readable=RELEASE_F.readable - {0xE2, 0xE4, 0xE5}, settable=frozenset({0x81, 0xED})
 )
@@ -150,17 +150,130 @@ async def test_half_hours_that_were_not_asked_for_are_not_taken(change: Spoiler)
             await meter.history(days_ago(home, 1))
 
 
-async def test_half_hours_in_another_order_than_ours_are_an_error_and_no_energy() -> None:
+# In which order.
+
+
+def turned(edt: bytes) -> bytes:
+    """List the counters of EC or EE the other way round."""
+    return edt[:7] + b"".join(edt[start : start + 8] for start in range(len(edt) - 8, 6, -8))
+
+
+def with_counters(*counters: int) -> Spoiler:
+    """Put other counters of the normal direction into EC or EE, and none of the reverse direction."""
+    return lambda edt: edt[:7] + b"".join(counter.to_bytes(4) + NO_COUNT for counter in counters)
+
+
+async def test_half_hours_that_come_oldest_first_are_the_truth_when_they_were_told_twice() -> None:
     async with joined(model=BY_HALF_HOURS) as (meter, home):
         await described(meter, home)
+        spoilers = spoil(home)
+        spoilers[0xEC].extend([turned] * 4 * 4)
+        for days_back, pieces in ((0, 8), (1, 4), (44, 4)):
+            asked_at = home.clock.now()
+            assert_true(await meter.history(days_ago(home, days_back)), home, asked_at=asked_at)
+            assert requests(home).count((0xEC,)) == pieces
+            home.meter.answers.clear()
+        assert meter.held_back == meter.dropped == {Doubt.LOG: 1}
+        # It is the order of this meter, and is not given up for one answer.
+        spoilers[0xEC].extend([unchanged] * 4 + [turned] * 8)
+        for pieces in (8, 4):
+            assert_true(await meter.history(days_ago(home, 2)), home)
+            assert requests(home).count((0xEC,)) == pieces
+            home.meter.answers.clear()
+        assert not spoilers[0xEC]
 
-        def turned(edt: bytes) -> bytes:
-            sets = [edt[start : start + 8] for start in range(7, len(edt), 8)]
-            return edt[:7] + b"".join(reversed(sets))
 
-        spoil(home)[0xEC].extend([turned] * 8)
+async def test_half_hours_that_came_oldest_first_once_change_nothing() -> None:
+    async with joined(model=BY_HALF_HOURS) as (meter, home):
+        await described(meter, home)
+        spoil(home)[0xEC].extend([turned] * 4)
+        for pieces in (8, 4):
+            assert_true(await meter.history(days_ago(home, 1)), home)
+            assert requests(home).count((0xEC,)) == pieces
+            home.meter.answers.clear()
+
+
+async def test_half_hours_oldest_first_that_do_not_go_with_what_is_known_are_an_error_and_no_energy() -> None:
+    async with joined(model=BY_HALF_HOURS, load=ConstantLoad(900)) as (meter, home):
+        await described(meter, home)
+        spoilers = spoil(home)
+        # A day whose end is an hour ahead of the reading that comes after it.
+        start, now = 37, home.clock.now()
+        count = home.meter.object.import_count(now) or 0
+        day = [count + 200 - 4 * number for number in range(start)][::-1]
+        pieces = [day[max(0, end - 12) : end] for end in range(start, 0, -12)]
+        spoilers[0xEC].extend([with_counters(*piece) for piece in pieces] * 3)
         with pytest.raises(ImplausibleValueError, match="rise towards the past"):
-            await meter.history(days_ago(home, 1))
+            await meter.history(days_ago(home, 0))
+
+
+async def test_one_rise_tells_no_order() -> None:
+    async with joined(model=BY_HALF_HOURS) as (meter, home):
+        await described(meter, home)
+        rises = with_counters(7, 7, 7, 7, 7, 7, 8, 8, 8, 8, 8, 8)
+        rest = [with_counters(*[7] * 12)] * 3
+        spoilers = spoil(home)
+        spoilers[0xEC].extend([rises, *rest] * 2)
+        with pytest.raises(ImplausibleValueError, match="nothing tells"):
+            await meter.history(days_ago(home, 3))
+        # Newest first it is a rise, as expected.
+        spoilers[0xEC].extend([lambda edt: turned(rises(edt) or b""), *rest])
+        assert [each.import_kwh for each in await meter.history(days_ago(home, 3))][-7:] == [
+            *[Decimal("0.7")],
+            *[Decimal("0.8")] * 6,
+        ]
+
+
+async def test_one_rise_is_where_it_was_when_the_order_is_known() -> None:
+    async with joined(model=BY_HALF_HOURS) as (meter, home):
+        await described(meter, home)
+        spoilers = spoil(home)
+        spoilers[0xEC].extend([turned] * 8)
+        await meter.history(days_ago(home, 1))
+        rises = with_counters(7, 7, 7, 7, 7, 7, 7, 8, 8, 8, 8, 8)
+        spoilers[0xEC].extend([rises, *[with_counters(*[7] * 12)] * 3])
+        assert [each.import_kwh for each in await meter.history(days_ago(home, 3))][-6:] == [
+            *[Decimal("0.7")],
+            *[Decimal("0.8")] * 5,
+        ]
+
+
+async def test_counters_that_stand_still_are_the_same_in_both_orders() -> None:
+    async with joined(model=BY_HALF_HOURS, load=ConstantLoad(0)) as (meter, home):
+        await described(meter, home)
+        spoil(home)[0xEC].extend([turned] * 4)
+        assert_true(await meter.history(days_ago(home, 1)), home)
+        assert requests(home) == PIECE * 4
+
+
+async def test_the_order_of_one_meter_is_not_expected_of_the_next() -> None:
+    async with joined(model=BY_HALF_HOURS) as (meter, home):
+        await described(meter, home)
+        spoil(home)[0xEC].extend([turned] * 8)
+        await meter.history(days_ago(home, 1))
+        home.meter.paa.end_session()
+        earlier = Registers(
+            load=HouseLoad(4), installed_at=START - 9 * DAY_LENGTH, removed_at=home.clock.now() - MINUTE
+        )
+        home.replace_meter(earlier=earlier)
+        await meter_found(meter)
+        await described(meter, home)
+        day = await meter.history(days_ago(home, 1))
+        assert requests(home).count((0xEC,)) == 4
+        counters = [each.import_kwh for each in day if each.import_kwh is not None]
+        assert len(counters) == 48
+        assert counters == sorted(counters)
+
+
+async def test_minutes_that_come_oldest_first_are_the_truth_when_they_were_told_twice() -> None:
+    registers = Registers(load=ConstantLoad(9000), unit=0x03, digits=8)
+    async with joined(model=RELEASE_R, registers=registers) as (meter, home):
+        await described(meter, home)
+        spoil(home)[0xEE].extend([turned] * 3)
+        for times in (2, 1):
+            assert_true(await meter.minutes(home.clock.now() - timedelta(hours=3), 10), home)
+            assert requests(home) == [(0xEF,), (0xEE,)] * times
+            home.meter.answers.clear()
 
 
 # What is believed.
@@ -442,8 +555,6 @@ async def test_a_meter_without_minutes_is_not_asked_for_them() -> None:
         await described(meter, home)
         with pytest.raises(PropertyRefusedError, match="EE"):
             await meter.minutes(START, 5)
-        with pytest.raises(PropertyRefusedError, match="D0"):
-            await meter.read_minute()
         assert not requests(home)
 
 
@@ -454,24 +565,3 @@ async def test_more_minutes_than_a_meter_gives_are_not_asked_for(count: int) -> 
         with pytest.raises(ValueError, match="1 to 10"):
             await meter.minutes(START, count)
         assert not requests(home)
-
-
-async def test_the_last_minute_is_the_truth_and_held_against_the_readings() -> None:
-    async with joined(model=RELEASE_R, load=ConstantLoad(900)) as (meter, home):
-        await meter.describe()
-        assert await meter.read_minute() is None
-        await described(meter, home)
-        spoilers = spoil(home)
-        minute = await meter.read_minute()
-        assert minute is not None
-        assert minute.at == home.clock.now().replace(second=0, microsecond=0)
-        assert_true([minute], home)
-        for change in (digit(14, 1), digit(7, 1), digit(13, 3), lambda _: b"\xff" * 7 + NO_COUNT * 2):
-            spoilers[0xD0].append(change)
-            assert await meter.read_minute() is None
-        spoilers[0xD0].append(digit(23, 1))
-        minute = await meter.read_minute()
-        assert minute is not None
-        assert (minute.import_kwh, minute.export_kwh) == (home.truth(minute.at).import_kwh, None)
-        spoilers[0xD0].append(unchanged)
-        assert await meter.read_minute() is not None

@@ -166,7 +166,7 @@ class Program(RuleBasedStateMachine):
         asked = (self.home.clock.now() - timedelta(days=days_back)).date()
         self._begin("history", lambda client: client.history(asked))
 
-    @rule(what=st.sampled_from(["read_half_hour", "read_minute", "read_clock", "read_status", "minutes"]))
+    @rule(what=st.sampled_from(["read_half_hour", "read_clock", "read_status", "minutes"]))
     @precondition(lambda self: self.client is not None and len(self.calls) < MOST_CALLS)
     def ask_for_time(self, what: str) -> None:
         """Ask for what has a time of the meter's."""

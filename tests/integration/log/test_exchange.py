@@ -236,7 +236,7 @@ async def test_kill_after_the_first_rows_of_a_new_meter(
     # The very moment, and not some seconds later.
     rows: list[object] = []
 
-    def note(task: object) -> bool:
+    def note(task: Any) -> bool:
         if is_rows(task):
             rows.append(task)
         return False
