@@ -152,7 +152,6 @@ def _questions(meter: SmartMeter, home: SimulatedHome) -> list[Callable[[], Awai
         meter.read_clock,
         meter.read,
         meter.read_half_hour,
-        meter.read_minute,
         meter.read_status,
         meter.describe,
         meter.read,
