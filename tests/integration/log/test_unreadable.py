@@ -3,7 +3,6 @@
 import asyncio
 from collections import deque
 from datetime import datetime, timedelta
-import logging
 from typing import Any
 
 from homeassistant.const import CONF_SCAN_INTERVAL
@@ -12,8 +11,7 @@ import pytest
 
 from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
-from custom_components.broute.history.planner import Reason
-from simulator import JST, RELEASE_R, SimulatedHome
+from simulator import JST, SimulatedHome
 
 from .rows import HOUR, changes, complete_until, missing, truth
 
@@ -37,23 +35,17 @@ async def sleep_until(home: SimulatedHome, at: datetime) -> None:
     await asyncio.sleep((at - home.clock.now()).total_seconds())
 
 
-async def test_day_that_cannot_be_understood_is_given_up_for_those_after_it(
+async def test_day_that_cannot_be_understood_is_asked_for_again(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
-    # Each attempt asks a second time.
     home.faults.replaced_values["E2"] = deque(["0001"] * 3 * 2)
     await hass.config_entries.async_setup(entry.entry_id)
     await complete_until(hass, MIDNIGHT + 17 * HOUR)
     assert not home.faults.replaced_values["E2"]
     found = await changes(hass, "import")
-    assert min(found) == MIDNIGHT
-    assert not missing(found)
-
-    # Who asks for it once more gets what can be understood now.
-    await import_again(hass)
-    found = await changes(hass, "import")
     assert min(found) == MIDNIGHT - DAY
     assert found == truth(home, found, "import")
+    assert not missing(found)
 
 
 async def test_log_is_read_over_midnight_and_no_day_is_taken_for_another(
@@ -68,23 +60,6 @@ async def test_log_is_read_over_midnight_and_no_day_is_taken_for_another(
         found = await changes(hass, direction)
         assert found == truth(home, found, direction)
         assert not missing(found)
-
-
-async def test_minutes_that_cannot_be_understood_are_done_without(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, caplog: pytest.LogCaptureFixture
-) -> None:
-    await hass.config_entries.async_setup(entry.entry_id)
-    await complete_until(hass, MIDNIGHT + 18 * HOUR)
-    await sleep_until(home, MIDNIGHT + timedelta(hours=18, minutes=42))
-    caplog.set_level(logging.DEBUG, "custom_components.broute.history")
-    home.replace_meter(model=RELEASE_R)
-    home.faults.replaced_values["EE"] = deque(["00"] * 2)
-    await complete_until(hass, MIDNIGHT + 20 * HOUR)
-    assert not home.faults.replaced_values["EE"]
-    assert "The minutes before its first half hour are not known" in caplog.text
-    (gap,) = entry.runtime_data.log.progress.gaps["import"]
-    assert (gap.start, gap.end, gap.reason) == (MIDNIGHT + 18 * HOUR, MIDNIGHT + 19 * HOUR, Reason.EXCHANGED)
-    assert not missing(await changes(hass, "import"))
 
 
 async def test_day_that_the_meter_refuses_is_one_without_data(
