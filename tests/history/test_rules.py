@@ -130,20 +130,6 @@ def test_counter_that_rises_by_more_than_a_supply_delivers_begins_anew() -> None
     assert plan.gaps["import"] == [gap(1, 2, Reason.BEGAN_ANEW, None)]
 
 
-def test_counter_that_shows_less_has_gone_round_by_a_tenth_of_a_round_at_the_most() -> None:
-    """After weeks a supply could have delivered more, but a counter that began anew is more likely."""
-    lapse = 15 * DAY
-    assert COUNTING.rise_kwh(Decimal(95_000), Decimal(3_000), lapse) == 8_000
-    assert COUNTING.rise_kwh(Decimal(95_000), Decimal(9_000), lapse) is None
-
-
-def test_gap_in_which_a_counter_began_anew_as_well_has_no_energy() -> None:
-    half_hours = hourly(11, None, None, 13, 0.5, 0.6, 0.9, start=MIDNIGHT + HOUR, step=HALF_HOUR)
-    plan = planned(half_hours)
-    assert plan.gaps["import"] == [gap(1, 3, Reason.BEGAN_ANEW, None)]
-    assert changes(plan) == {2: 2, 3: 0.4}
-
-
 @pytest.mark.parametrize("spoilt", [0.5, 400, 490, 600, 99_999])
 def test_counters_that_go_on_behind_a_wrong_one_leave_it_out(spoilt: float) -> None:
     plan = planned(hourly(500, 501, spoilt, 503, 504))
@@ -169,6 +155,21 @@ def test_energy_of_a_gap_in_which_a_counter_may_have_gone_round_is_not_known() -
     plan = planned(hourly(200, 201), rows, past=Past(lost={"import": TODAY - DAY}))
     assert changes(plan, before=100) == {23: 0, 0: 1}
     assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
+
+
+def test_counter_does_not_go_through_a_large_part_of_a_round_behind_our_back() -> None:
+    """In ten days a supply could deliver that much, but a counter that shows less has rather begun anew."""
+    start = MIDNIGHT - 10 * DAY
+    rows = [Row((start - HOUR).astimezone(UTC), Decimal(95_000), Decimal(100))]
+    plan = planned(hourly(7_000, 7_001), rows, past=Past(lost={"import": TODAY - DAY}))
+    assert changes(plan, before=100) == {23: 0, 0: 1}
+    assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
+
+
+def test_energy_of_a_gap_in_which_a_counter_has_begun_anew_is_not_known() -> None:
+    plan = planned(hourly(10, None, 11, None, None, 13, 0.5, 1, 1.5, step=HALF_HOUR))
+    assert changes(plan) == {0: 1, 2: 2, 3: 1}
+    assert plan.gaps["import"] == [gap(1, 3, Reason.BEGAN_ANEW, None)]
 
 
 def test_hours_wait_for_those_before_them() -> None:

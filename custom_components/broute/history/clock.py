@@ -10,11 +10,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
 from ..aiobroute import ClockReading, SmartMeter
-from ..const import DOMAIN
+from ..issues import Issue, Issues
 from .ledger import CLOCK_TOLERANCE, Ledger
 
 DRIFT: Final = timedelta(seconds=1) / timedelta(hours=1)
@@ -55,18 +54,13 @@ class ClockOffset:
         return ClockOffset(low, high, self.at) if low <= high else self
 
 
-def clock_issue_id(token: str) -> str:
-    """Return what names the repair issue about the clock of a meter."""
-    return f"clock_wrong_{token}"
-
-
 class ClockWatch:
     """Looks at a meter's clock once an hour and in each new session, and tells the user when it is wrong.
 
     `offset` is what was seen last, `None` before that.
     """
 
-    def __init__(self, hass: HomeAssistant, meter: SmartMeter, ledger: Ledger, *, token: str, title: str) -> None:
+    def __init__(self, hass: HomeAssistant, meter: SmartMeter, ledger: Ledger, issues: Issues) -> None:
         """Look at nothing yet."""
         self.offset: ClockOffset | None = None
         self.next_look_s: float = AGE_LIMIT_S
@@ -74,8 +68,7 @@ class ClockWatch:
         self._hass = hass
         self._meter = meter
         self._ledger = ledger
-        self._issue_id = clock_issue_id(token)
-        self._title = title
+        self._issues = issues
         self._right_at_s: float | None = None
         """When it was found to be right, on the event loop's clock; `None` if that is in doubt."""
         self._suspicion: tuple[float, timedelta] | None = None
@@ -129,7 +122,7 @@ class ClockWatch:
             self._right_at_s = now_s
             self._reading, self._was_right = reading, True
             self._ledger.check_clock(middle, now, ran_on=ran_on)
-            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+            self._issues.withdraw(Issue.CLOCK_WRONG)
             return True
         if not ran_on:
             self._reading, self._was_right = reading, False
@@ -144,15 +137,8 @@ class ClockWatch:
         return False
 
     def _tell(self, offset: timedelta) -> None:
-        ir.async_create_issue(
-            self._hass,
-            DOMAIN,
-            self._issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key="clock_fast" if offset > timedelta(0) else "clock_slow",
-            translation_placeholders={"name": self._title, "minutes": str(round(abs(offset) / timedelta(minutes=1)))},
-        )
+        text = "clock_fast" if offset > timedelta(0) else "clock_slow"
+        self._issues.tell(Issue.CLOCK_WRONG, text, minutes=str(round(abs(offset) / timedelta(minutes=1))))
 
     @property
     def _now_s(self) -> float:

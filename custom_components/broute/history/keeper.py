@@ -25,6 +25,7 @@ from ..aiobroute import (
     SessionState,
     SmartMeter,
 )
+from ..issues import Issues
 from .clock import AGE_LIMIT_S as CLOCK_AGE_LIMIT_S, ClockWatch, ClockWrongError
 from .importer import Imported, LogImporter, Progress, counting_of
 from .ledger import CLOCK_TOLERANCE, Identity, Ledger
@@ -64,6 +65,7 @@ class LogKeeper:
         ledger: what is known of the meter's past.
         token: what the series are named after.
         title: what the user calls the meter.
+        issues: where the user is told that the meter's clock is wrong.
         depth_days: how far back the log is asked for.
         secure: sees to it that what the ledger says now is stored.
         on_news: called when something that is shown or kept has changed.
@@ -77,6 +79,7 @@ class LogKeeper:
         *,
         token: str,
         title: str,
+        issues: Issues,
         depth_days: int,
         secure: Callable[[], Awaitable[None]],
         on_news: Callable[[], None],
@@ -87,7 +90,7 @@ class LogKeeper:
         self.failure: str | None = None
         """Why the log is not complete at present; `None` while nothing is in the way."""
         self.ledger = ledger
-        self.clock = ClockWatch(hass, meter, ledger, token=token, title=title)
+        self.clock = ClockWatch(hass, meter, ledger, issues)
         self._hass = hass
         self._meter = meter
         self._title = title

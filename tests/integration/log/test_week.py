@@ -13,7 +13,6 @@ from homeassistant.helpers import issue_registry as ir
 import pytest
 
 from custom_components.broute.const import DOMAIN
-from custom_components.broute.history.clock import clock_issue_id
 from custom_components.broute.history.planner import Reason
 from simulator import HouseLoad, Registers, SimulatedHome
 from simulator.clock import JST
@@ -169,7 +168,7 @@ class Week:
         issues = ir.async_get(self.hass)
 
         def is_told() -> bool:
-            return issues.async_get_issue(DOMAIN, clock_issue_id(TOKEN)) is not None
+            return issues.async_get_issue(DOMAIN, f"clock_wrong_{TOKEN}") is not None
 
         assert not is_told()
         self.happenings.meter_clock_wrong(offset.total_seconds())
