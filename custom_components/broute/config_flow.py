@@ -348,7 +348,7 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
 
     def _core_entries(self) -> list[ConfigEntry[Any]]:
         """Return what Home Assistant's own integration has, as far as it is as we know it."""
-        entries = self.hass.config_entries.async_entries(CORE_DOMAIN, include_ignore=False)
+        entries = self.hass.config_entries.async_entries(CORE_DOMAIN)
         return [entry for entry in entries if {CONF_DEVICE, CONF_ID, CONF_PASSWORD} <= entry.data.keys()]
 
     def _entries_to_take_over(self) -> list[ConfigEntry[Any]]:

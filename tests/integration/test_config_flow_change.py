@@ -169,10 +169,11 @@ async def test_memory_is_of_the_new_credentials_afterwards(
 
 
 @both
+@pytest.mark.parametrize("typed", [{}, {CONF_PASSWORD: ""}])
 async def test_password_that_has_not_changed_need_not_be_typed(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, begin: Begin
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, begin: Begin, typed: dict[str, str]
 ) -> None:
-    step, _ = await follow(hass, await submit(hass, await begin(hass, entry)))
+    step, _ = await follow(hass, await submit(hass, await begin(hass, entry), **typed))
     await assert_changed(hass, entry, step)
 
 

@@ -11,6 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.exceptions import ConfigEntryNotReady
 from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
 import pytest
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
     MockConfigEntry,
@@ -400,6 +401,7 @@ async def test_entry_without_what_is_needed_is_not_offered(hass: HomeAssistant, 
 async def test_entry_that_could_not_even_be_migrated_is_taken_over(
     hass: HomeAssistant, home: SimulatedHome, core: Core
 ) -> None:
+    assert await async_setup_component(hass, CORE_DOMAIN, {})
     core_entry = add_core_entry(hass)
     core_entry.mock_state(hass, ConfigEntryState.MIGRATION_ERROR)
     step, _ = await follow(hass, await confirm(hass, await choose(hass, "take_over")))

@@ -177,16 +177,17 @@ async def test_module_is_offered_once(hass: HomeAssistant) -> None:
     assert (step["type"], step["reason"]) == (FlowResultType.ABORT, "already_in_progress")
 
 
+@pytest.mark.parametrize("device", [PORT, BY_ID])
 @pytest.mark.parametrize("disabled_by", [None, ConfigEntryDisabler.USER])
 async def test_module_of_a_meter_is_not_offered(
-    hass: HomeAssistant, ports: Ports, disabled_by: ConfigEntryDisabler | None
+    hass: HomeAssistant, ports: Ports, device: str, disabled_by: ConfigEntryDisabler | None
 ) -> None:
-    entry = add_entry(hass, UNIQUE_ID, BY_ID)
+    entry = add_entry(hass, UNIQUE_ID, device)
     await hass.config_entries.async_set_disabled_by(entry.entry_id, disabled_by)
-    with patch("homeassistant.components.usb.get_serial_by_id", return_value=BY_ID):
+    with patch("homeassistant.components.usb.get_serial_by_id", return_value=device):
         step = await discover(hass, module())
     assert (step["type"], step["reason"]) == (FlowResultType.ABORT, "already_configured")
-    assert entry.data[CONF_DEVICE] == BY_ID
+    assert entry.data[CONF_DEVICE] == device
 
 
 async def test_module_of_the_other_integration_is_not_offered(hass: HomeAssistant) -> None:
