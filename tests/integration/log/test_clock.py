@@ -1,6 +1,7 @@
 """The meter's clock: what it shows against Home Assistant's, and what is done while it is wrong."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 import json
@@ -8,6 +9,7 @@ from typing import Any
 
 from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
@@ -202,6 +204,30 @@ async def test_half_hour_that_comes_at_another_time_is_not_used_before_the_clock
     await sleep_until(home, datetime(2026, 11, 21, 22, 40, tzinfo=JST))
     home.meter.clock_offset = timedelta(0)
     await sleep_until(home, datetime(2026, 11, 22, 2, 10, tzinfo=JST))
+    await assert_untold_hours_are_exact(hass, home, entry)
+
+
+async def test_meter_whose_date_is_another_one_in_the_midst_of_an_import(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    clock = entry.runtime_data.log.clock
+    await sleep_until(home, datetime(2026, 11, 21, 19, 40, tzinfo=JST))
+    await clock.async_check(0)
+    # Today is refused, and asked for again when the clock was not looked at for an hour.
+    await sleep_until(home, datetime(2026, 11, 21, 20, 36, tzinfo=JST))
+    home.faults.replaced_values = {"E2": deque(["", "", ""])}
+    action = hass.async_create_task(
+        hass.services.async_call(DOMAIN, "import_history", {"days": 1}, blocking=True, return_response=True)
+    )
+    await sleep_until(home, datetime(2026, 11, 21, 20, 39, tzinfo=JST))
+    home.meter.clock_offset = timedelta(days=-3)
+    with pytest.raises(HomeAssistantError) as failed:
+        await action
+    assert failed.value.translation_key == "clock_not_right"
+    await asyncio.sleep(3600)
+    home.meter.clock_offset = timedelta(0)
+    await asyncio.sleep(5 * 3600)
     await assert_untold_hours_are_exact(hass, home, entry)
 
 

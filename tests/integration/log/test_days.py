@@ -168,10 +168,13 @@ async def test_session_that_is_lost_while_a_refused_day_waits(
     await be_away(home, household)
     chosen = refuse(home, once(1))
     await household.arrive()
-    await until(lambda: len(chosen) == 4)
+    await until(lambda: household.log.progress.days_read == 3)
+    await household.stay(timedelta(seconds=5))
     home.meter.paa.end_session()
     clock = household.log.clock
-    await until(lambda: not clock.is_right)
+    await until(lambda: not clock.is_right, 20)
+    await household.stay(timedelta(minutes=1))
+    assert len(chosen) == 4
     await household.stay_until_complete()
     await assert_exact(hass, home)
     assert not any(household.log.progress.gaps.values())
