@@ -5,6 +5,7 @@ that every supported version still migrates, so that one folder's content serves
 matter have to be named.
 """
 
+from collections.abc import Sequence
 import json
 import os
 from pathlib import Path
@@ -41,7 +42,7 @@ echo 'ffmpeg version 7.1'
 """
 
 
-def write_config(folder: Path, port: int, *, language: str = "en") -> None:
+def write_config(folder: Path, port: int, *, language: str = "en", entries: Sequence[dict[str, Any]] = ()) -> None:
     """Write what Home Assistant needs to start on ``folder``.
 
     What is in the folder already stays, but for the web server's port and for place and language, which are set anew.
@@ -50,6 +51,7 @@ def write_config(folder: Path, port: int, *, language: str = "en") -> None:
         folder: the configuration folder; made if it does not exist.
         port: where the web server listens, on the loopback interface only.
         language: of the server, which is the one that entities are named in: "en" or "ja".
+        entries: config entries that are there from the first start on, with the fields that matter.
     """
     storage = folder / ".storage"
     storage.mkdir(parents=True, exist_ok=True)
@@ -84,7 +86,7 @@ def write_config(folder: Path, port: int, *, language: str = "en") -> None:
     if not (onboarding := storage / "onboarding").exists():
         # Left to do: the owner's account. The step core_config would set up integrations that ask the internet.
         _store(onboarding, 4, {"done": ["core_config", "analytics", "integration"]})
-    if not (entries := storage / "core.config_entries").exists():
+    if not (stored_entries := storage / "core.config_entries").exists():
         # The Marketplace would set itself up and ask GitHub, were it not there and disabled.
         marketplace = {
             "data": {},
@@ -95,7 +97,7 @@ def write_config(folder: Path, port: int, *, language: str = "en") -> None:
             "title": "Marketplace",
             "version": 1,
         }
-        _store(entries, 1, {"entries": [marketplace]})
+        _store(stored_entries, 1, {"entries": [marketplace, *entries]})
 
     _offer_integration(folder / "custom_components" / INTEGRATION.name)
 

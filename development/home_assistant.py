@@ -31,6 +31,10 @@ ANSWER_TIMEOUT_S = 30.0
 START_POLL_S = 0.1
 LOG_TAIL_LINES = 30
 
+CONFIG_FLOWS = "/api/config/config_entries/flow"
+OPTIONS_FLOWS = "/api/config/config_entries/options/flow"
+FIX_FLOWS = "/api/repairs/issues/fix"
+
 # What Home Assistant exits with when a restart was asked for.
 RESTART_EXIT_CODE = 100
 
@@ -209,15 +213,30 @@ class HomeAssistant:
 
     async def start_flow(self, handler: str) -> Json:
         """Begin to add an integration, and return the first step."""
-        step: Json = await self.post("/api/config/config_entries/flow", {"handler": handler})
+        step: Json = await self.post(CONFIG_FLOWS, {"handler": handler})
         return step
 
-    async def configure_flow(self, flow_id: str, data: Json) -> Json:
+    async def start_reconfiguration(self, entry: Json) -> Json:
+        """Begin to change an entry, and return the first step."""
+        step: Json = await self.post(CONFIG_FLOWS, {"handler": entry["domain"], "entry_id": entry["entry_id"]})
+        return step
+
+    async def start_fix(self, issue: Json) -> Json:
+        """Begin to fix what a repair issue is about, and return the first step."""
+        step: Json = await self.post(FIX_FLOWS, {"handler": issue["domain"], "issue_id": issue["issue_id"]})
+        return step
+
+    async def configure_flow(self, flow_id: str, data: Json, flows: str = CONFIG_FLOWS) -> Json:
         """Submit a step's form, and return the next step, which may be a progress step."""
-        step: Json = await self.post(f"/api/config/config_entries/flow/{flow_id}", data)
+        step: Json = await self.post(f"{flows}/{flow_id}", data)
         return step
 
-    async def wait_flow_step(self, step: Json, timeout_s: float = ANSWER_TIMEOUT_S) -> Json:
+    async def flow_step(self, flow_id: str, flows: str = CONFIG_FLOWS) -> Json:
+        """Return the step that a flow is at."""
+        step: Json = await self.get(f"{flows}/{flow_id}")
+        return step
+
+    async def wait_flow_step(self, step: Json, timeout_s: float = ANSWER_TIMEOUT_S, flows: str = CONFIG_FLOWS) -> Json:
         """Follow progress steps, and return the first step that is none."""
         flow_id = step["flow_id"]
         async with (
@@ -226,11 +245,59 @@ class HomeAssistant:
         ):
             while step["type"] in {"progress", "progress_done"}:
                 # Asked for before the first event is waited for: it may have been there before the subscription.
-                step = await self.get(f"/api/config/config_entries/flow/{flow_id}")
+                step = await self.flow_step(flow_id, flows)
                 if step["type"] == "progress":
                     while (await changes.next())["flow_id"] != flow_id:
                         pass
             return step
+
+    async def wait_for_flow(self, domain: str, source: str, timeout_s: float = ANSWER_TIMEOUT_S) -> Json:
+        """Wait for a flow that Home Assistant has begun by itself, from this source, and return the step it is at."""
+        async with (
+            self._deadline(timeout_s, f"begin a flow of {domain} from {source}"),
+            self._connection() as connection,
+        ):
+            await connection.command("config_entries/flow/subscribe")
+            while True:
+                for flow in await self.command("config_entries/flow/progress"):
+                    if (flow["handler"], flow["context"]["source"]) == (domain, source):
+                        return await self.flow_step(flow["flow_id"])
+                await connection.receive()
+
+    async def issues(self, domain: str) -> list[Json]:
+        """Return the repair issues of one integration."""
+        listed = await self.command("repairs/list_issues")
+        return [issue for issue in listed["issues"] if issue["domain"] == domain]
+
+    async def wait_for_issues(
+        self, domain: str, predicate: Callable[[list[Json]], bool], timeout_s: float = ANSWER_TIMEOUT_S
+    ) -> list[Json]:
+        """Wait until the repair issues of one integration satisfy ``predicate``, and return them."""
+        async with (
+            self._deadline(timeout_s, f"have the issues of {domain} waited for"),
+            self.events("repairs_issue_registry_updated") as changes,
+        ):
+            while not predicate(issues := await self.issues(domain)):
+                await changes.next()
+            return issues
+
+    async def diagnostics(self, entry_id: str) -> Json:
+        """Download the diagnostics of an entry."""
+        diagnostics: Json = await self.get(f"/api/diagnostics/config_entry/{entry_id}")
+        return diagnostics
+
+    async def system_health(self, domain: str) -> Json:
+        """Return what the system's health page shows of one integration."""
+        async with (
+            self._deadline(ANSWER_TIMEOUT_S, f"tell the system's health of {domain}"),
+            self._connection() as connection,
+        ):
+            await connection.command("system_health/info")
+            while True:
+                message = await connection.receive()
+                if message["type"] == "event" and message["event"]["type"] == "initial":
+                    health: Json = message["event"]["data"][domain]
+                    return health
 
     async def entries(self, domain: str) -> list[Json]:
         """Return the config entries of one integration."""
@@ -259,9 +326,8 @@ class HomeAssistant:
         Raises:
             RefusedError: one of the options is wrong.
         """
-        flows = "/api/config/config_entries/options/flow"
-        step = await self.post(flows, {"handler": entry_id})
-        await self.post(f"{flows}/{step['flow_id']}", options)
+        step = await self.post(OPTIONS_FLOWS, {"handler": entry_id})
+        await self.configure_flow(step["flow_id"], options, OPTIONS_FLOWS)
 
     async def call_action(self, domain: str, action: str, timeout_s: float = ANSWER_TIMEOUT_S, **data: Value) -> Json:
         """Call an action, and return its response.

@@ -1,7 +1,7 @@
 """A simulated smart meter behind a simulated Wi-SUN module, as a process with a serial port."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 import json
 import os
@@ -12,19 +12,19 @@ from typing import Self
 
 from .child_process import ChildProcess
 from .config import CHECKOUT
-from .websocket import Json
+from .websocket import Json, Value
 
 START_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
-TRUTHS_TIMEOUT_S = 60.0
+CONTROL_TIMEOUT_S = 60.0
 
 
 class MeterEndedError(Exception):
     """The simulator has ended instead of offering its port; it has told the reason on its standard error."""
 
 
-class TruthError(Exception):
-    """The simulator does not tell what was true then; the message has its reason."""
+class ControlError(Exception):
+    """The simulator does not do what it is asked to; the message has its reason."""
 
 
 class SimulatedMeter:
@@ -84,28 +84,42 @@ class SimulatedMeter:
             raise TimeoutError(f"The simulated meter offered no port within {START_TIMEOUT_S:g} s") from error
 
     async def truths(self, instants: Iterable[datetime]) -> dict[datetime, Json]:
-        """Ask what was true at these instants, over the control port on TCP (``--control 0``).
+        """Ask what was true at these instants.
 
         Raises:
-            TruthError: that cannot be told of one of them.
+            ControlError: that cannot be told of one of them.
         """
+        times = list(instants)
+        answers = await self._control([{"ask": "truth", "at": at.isoformat()} for at in times])
+        return {at: answer["truth"] for at, answer in zip(times, answers, strict=True)}
+
+    async def happen(self, name: str, **values: Value) -> None:
+        """Let something happen to the meter or the module, as ``{"ask": "help"}`` tells.
+
+        Raises:
+            ControlError: there is no such thing, or it has no such values.
+        """
+        await self._control([{"happen": name, "with": values}])
+
+    async def _control(self, requests: Sequence[Json]) -> list[Json]:
+        """Send requests to the control port on TCP (``--control 0``), and return the answers."""
         if self.control is None:
             raise ValueError("the simulated meter was started without a control port")
         host, port = self.control.rsplit(":", 1)
-        truths: dict[datetime, Json] = {}
-        async with asyncio.timeout(TRUTHS_TIMEOUT_S):
+        answers: list[Json] = []
+        async with asyncio.timeout(CONTROL_TIMEOUT_S):
             reader, writer = await asyncio.open_connection(host, int(port))
             try:
-                for at in instants:
-                    writer.write(json.dumps({"ask": "truth", "at": at.isoformat()}).encode() + b"\n")
+                for request in requests:
+                    writer.write(json.dumps(request).encode() + b"\n")
                     answer = json.loads(await reader.readline())
                     if "error" in answer:
-                        raise TruthError(f"{at}: {answer['error']}")
-                    truths[at] = answer["truth"]
+                        raise ControlError(f"{request}: {answer['error']}")
+                    answers.append(answer)
             finally:
                 writer.close()
                 await writer.wait_closed()
-        return truths
+        return answers
 
     async def stop(self) -> int:
         """Ask the simulator to end, and return its exit code: 0 when it went as asked."""

@@ -111,6 +111,17 @@ def _location(value: object) -> str:
     return location.hex()
 
 
+def _letter(length: int) -> Callable[[object], str]:
+    """Take what stands in the utility's letter."""
+
+    def taken(value: object) -> str:
+        if not isinstance(value, str) or len(value) != length or not (value.isascii() and value.isalnum()):
+            raise ValueError(f"{length} letters and digits are wanted")
+        return value
+
+    return taken
+
+
 def _pairing_id(value: object) -> str:
     if not isinstance(value, str) or len(value) not in (0, 8) or not value.isascii() or not value.isprintable():
         raise ValueError("eight characters or none are wanted")
@@ -144,6 +155,8 @@ ARGUMENTS: dict[str, Callable[[object], object]] = {
     "operating": flag,
     "location": _location,
     "keeps_power": flag,
+    "identity": _letter(32),
+    "password": _letter(12),
     "model": _one_of(MODELS),
     "module": _one_of(PRODUCTS),
     "pattern": _pattern,
@@ -275,6 +288,14 @@ class Happenings:
             export_count=export_count,
             earlier=earlier,
         )
+
+    def credentials_reissued(self, identity: str | None = None, password: str | None = None) -> None:
+        """The utility issues another B-route ID, or another password: the meter ends the session with a word."""
+        self._home.meter.reissue(identity=identity, password=password)
+
+    def meter_heard(self, lqi: int) -> None:
+        """The meter is heard like this from now on: something was put in the way, or the module was moved."""
+        self._home.meter.pan.lqi = lqi
 
     def meter_clock_wrong(self, by_s: float) -> None:
         """The meter's clock is set to the true time plus so many s; entries of its log keep the stamps they have."""

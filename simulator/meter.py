@@ -255,6 +255,13 @@ class Meter:
         self._outage.cancel()
         self.paa.forget_session()
 
+    def reissue(self, *, identity: str | None = None, password: str | None = None) -> None:
+        """Let the meter admit with another ID or password, and end the session that began with the old ones."""
+        self.paa.identity = identity or self.paa.identity
+        self.paa.password = password or self.paa.password
+        self.pan.pairing_id = self.paa.identity[-8:]
+        self.paa.end_session()
+
     def remove(self) -> None:
         """Take the meter off the wall: its PAN is heard no more, and its registers show nothing from now on."""
         self.close()

@@ -2,16 +2,15 @@
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import config_validation as cv, issue_registry as ir
+from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.typing import ConfigType
 
-from .const import CONF_METER, DOMAIN
+from .const import DOMAIN
 from .coordinator import BrouteConfigEntry, BrouteCoordinator
-from .history.clock import clock_issue_id
 from .services import async_setup_services
 from .store import LedgerStore, MemoryStore, async_forget
 
-PLATFORMS = [Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -49,5 +48,4 @@ async def async_unload_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> b
 
 async def async_remove_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
     """Forget the meter; its statistics are the user's."""
-    ir.async_delete_issue(hass, DOMAIN, clock_issue_id(entry.data[CONF_METER]))
     await async_forget(hass, entry.entry_id)

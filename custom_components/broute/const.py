@@ -10,7 +10,7 @@ CONF_METER: Final = "meter"
 """The token that names the meter in unique ids and device identifiers; it never changes."""
 
 DEFAULT_SCAN_INTERVAL_S: Final = 30
-MIN_SCAN_INTERVAL_S: Final = 10
+MIN_SCAN_INTERVAL_S: Final = 5
 MAX_SCAN_INTERVAL_S: Final = 3600
 
 CONF_HISTORY_DAYS: Final = "history_days"
@@ -18,3 +18,6 @@ DEFAULT_HISTORY_DAYS: Final = 44
 """So far back the utilities' terms let a meter's log be read; meters may keep less, and some keep more."""
 MAX_HISTORY_DAYS: Final = 99
 """The class of the meters knows no more (protocol 2.2, E5)."""
+
+SURVEY_DURATION: Final = 7
+"""The longest scan that is of use, 36 s: whoever looks for the best place for the module wants to hear everything."""

@@ -11,19 +11,18 @@ from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD, CONF_SCAN_INTERVAL
-from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.helpers import device_registry as dr
+from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util.hass_dict import HassKey
 
 from .aiobroute import (
     BrouteError,
-    Constants,
     Credentials,
     CredentialsRefusedError,
     Memory,
     MeterNotFoundError,
     MeterSilentError,
+    MeterStatus,
     ModuleError,
     NotAModuleError,
     NotJoinedError,
@@ -45,19 +44,19 @@ from .const import (
     DOMAIN,
     LOGGER,
 )
+from .devices import Devices
 from .history.keeper import LogKeeper
 from .history.ledger import Ledger
-from .manufacturers import MANUFACTURERS
+from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
-
-MODEL: Final = "Low-voltage smart electric energy meter"
-DEVICE_TRANSLATION_KEY: Final = "smart_meter"
 
 GRACE_S = 60.0
 """A reading that is so late is missed: until then a loss is nobody's business, and after that no old value is shown."""
 
-DESCRIBE_RETRY_S = 300.0
-"""After a failed attempt to learn what the meter is; its readings do not wait for that."""
+STATUS_INTERVAL_S = 3600.0
+"""The meter announces it when it fails or ends its operation; what got lost of that is found out so."""
+RETRY_S = 300.0
+"""After a failed attempt to learn what the meter is, or how it is; its readings do not wait for that."""
 
 _REASONS: Final[tuple[tuple[type[BrouteError], str], ...]] = (
     (PortMissingError, "port_missing"),
@@ -133,10 +132,12 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         """Take over what the config flow has joined, or prepare to join with what is remembered."""
         super().__init__(hass, LOGGER, config_entry=entry, name=entry.title, always_update=False)
         self.token: str = entry.data[CONF_METER]
+        self.devices = Devices(hass, entry.entry_id, self.token)
         self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL_S))
         self._store = store
         self._ledger_store = ledger_store
-        self._has_session = False
+        self.has_session = False
+        """Whether the meter is joined."""
         self._joined = asyncio.Event()
         """Set by each new session until it is taken notice of."""
         self._grace: asyncio.TimerHandle | None = None
@@ -145,6 +146,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         """Whether a reading has been due for longer than `GRACE_S`."""
         self._poll_failure: BrouteError | None = None
         """Why the meter was not read when it was last asked."""
+        self._link_listeners: list[CALLBACK_TYPE] = []
         if joined := _take_over(hass, entry.unique_id):
             self.meter = joined.meter
             self.data = joined.reading
@@ -153,24 +155,32 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
                 entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD]), memory=memory
             )
         self.meter.read_interval_s = self._interval.total_seconds()
+        self._issues = Issues(hass, entry)
+        self._issue_watch = IssueWatch(hass, entry, self.meter, self._issues)
         self.meter.on_state(self._take_state)
+        self.meter.on_state(self._show_state)
+        self.meter.on_status(self._take_status)
         self.log = LogKeeper(
             hass,
             self.meter,
             ledger,
             token=self.token,
             title=entry.title,
+            issues=self._issues,
             depth_days=entry.options.get(CONF_HISTORY_DAYS, DEFAULT_HISTORY_DAYS),
+            secure=lambda: ledger_store.async_secure(ledger),
             on_news=self._take_news_of_log,
         )
 
     @callback
     def async_start(self) -> None:
         """Begin: the port is opened, and the meter found, joined and read, in the background."""
+        self.devices.async_register()
         if self.meter.state is SessionState.CLOSED:
             self.meter.start()
         else:
             self._take_state(self.meter.state)
+            self._show_state(self.meter.state)
         self.config_entry.async_create_background_task(
             self.hass, self._follow_sessions(), f"{self.name} first steps of each session"
         )
@@ -189,8 +199,24 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             await self.meter.close()
         finally:
             self._end_grace()
+            self._issues.withdraw_all()
             await self._store.async_save(self.meter.memory)
             await self._ledger_store.async_save(self.log.ledger)
+
+    @callback
+    def async_add_link_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
+        """Call `listener` whenever the link has changed, or has been used; return what ends that.
+
+        The readings are told of by `async_add_listener`, and only when they have changed.
+        """
+        self._link_listeners.append(listener)
+        return lambda: self._link_listeners.remove(listener)
+
+    @callback
+    def _tell_of_link(self) -> None:
+        self._issue_watch.look()
+        for listener in tuple(self._link_listeners):
+            listener()
 
     @property
     def failure(self) -> str | None:
@@ -202,7 +228,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     async def _async_update_data(self) -> Reading | None:
         self._begin_grace()
         try:
-            reading = await self.meter.read()
+            reading = await self._read()
         except BrouteError as err:
             LOGGER.debug("%s: The meter was not read: %s", self.name, err)
             # Why there is no session says more than that there is none.
@@ -219,6 +245,12 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             self.async_set_updated_data(reading)
         return reading
 
+    async def _read(self) -> Reading:
+        try:
+            return await self.meter.read()
+        finally:
+            self._tell_of_link()
+
     @callback
     def _take_news_of_log(self) -> None:
         self._ledger_store.async_keep(self.log.ledger)
@@ -227,18 +259,25 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     @callback
     def _take_state(self, state: SessionState) -> None:
         """Follow the session: read while there is one, and count the time while there is none."""
+        had_session, self.has_session = self.has_session, state in (SessionState.JOINED, SessionState.RENEWING)
         if state is SessionState.CLOSED:
             return
-        had_session, self._has_session = self._has_session, state in (SessionState.JOINED, SessionState.RENEWING)
-        if self._has_session and not had_session:
+        if self.has_session and not had_session:
             self.update_interval = self._interval
             self._joined.set()
-        elif not self._has_session:
+        elif not self.has_session:
             # Polls without a session would all fail.
             self.update_interval = None
             self._begin_grace()
             if self.is_overdue and self.meter.failure:
                 self.async_set_update_error(self._update_failed())
+
+    @callback
+    def _show_state(self, _: SessionState) -> None:
+        """Show what becomes of the link, and which module there is now."""
+        if self.meter.module:
+            self.devices.async_show_module(self.meter.module)
+        self._tell_of_link()
 
     @callback
     def _begin_grace(self) -> None:
@@ -265,15 +304,18 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         return UpdateFailed(translation_domain=DOMAIN, translation_key=self.failure or NO_READING)
 
     async def _follow_sessions(self) -> None:
-        """Read the meter as soon as it is joined, each time anew, and then learn what it is."""
+        """Read the meter as soon as it is joined, each time anew; then learn what it is, and every hour how it is."""
         while True:
             await self._joined.wait()
             self._joined.clear()
             await self.async_refresh()
             self._store.async_keep(self.meter.memory)
-            while not await self._describe() and not self._joined.is_set():
+            is_described = False
+            while not self._joined.is_set():
+                is_described = is_described or await self._describe()
+                is_known = is_described and await self._read_status()
                 with suppress(TimeoutError):
-                    async with asyncio.timeout(DESCRIBE_RETRY_S):
+                    async with asyncio.timeout(STATUS_INTERVAL_S if is_known else RETRY_S):
                         await self._joined.wait()
 
     async def _describe(self) -> bool:
@@ -286,7 +328,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
                 LOGGER.debug("%s: It is not known yet what meter this is: %s", self.name, err)
                 return False
         self._store.async_keep(self.meter.memory)
-        self._register_device(constants)
+        self.devices.async_show_meter(constants)
         self.log.async_meet(constants)
         if constants.measures_export and self.data and self.data.export_kwh is None:
             # It was not asked for: that the meter counts it is known only now.
@@ -294,16 +336,16 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self.async_update_listeners()
         return True
 
+    async def _read_status(self) -> bool:
+        """Ask the meter how it is, and tell whether it has said so."""
+        try:
+            await self.meter.read_status()
+        except BrouteError as err:
+            LOGGER.debug("%s: The meter does not say how it is: %s", self.name, err)
+            return False
+        return True
+
     @callback
-    def _register_device(self, constants: Constants) -> None:
-        """Show what the meter says of itself."""
-        version = constants.standard_version
-        dr.async_get(self.hass).async_get_or_create(
-            config_entry_id=self.config_entry.entry_id,
-            identifiers={(DOMAIN, self.token)},
-            translation_key=DEVICE_TRANSLATION_KEY,
-            manufacturer=MANUFACTURERS.get(constants.manufacturer_code or 0),
-            model=MODEL,
-            serial_number=constants.serial_number,
-            sw_version=f"Release {version}" if version else None,
-        )
+    def _take_status(self, _: MeterStatus) -> None:
+        self._issue_watch.look()
+        self.async_update_listeners()

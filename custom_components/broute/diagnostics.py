@@ -1,14 +1,17 @@
 """What helps to find out why a meter is not read, and nothing that tells whose meter it is."""
 
 from dataclasses import asdict
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from homeassistant.const import CONF_DEVICE
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.util import dt as dt_util
 
-from .aiobroute import Constants
+from .aiobroute import Constants, Outage
+from .const import CONF_METER, DOMAIN
 from .coordinator import BrouteConfigEntry
 from .history.keeper import LogKeeper
 
@@ -21,6 +24,11 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
     """
     coordinator = entry.runtime_data
     meter = coordinator.meter
+
+    def wall(at_s: float | None) -> str | None:
+        """Return an instant of the event loop's clock as a time."""
+        return None if at_s is None else _text(dt_util.utcnow() - timedelta(seconds=round(hass.loop.time() - at_s)))
+
     return {
         "options": dict(entry.options),
         # The path of a USB module has its serial number, and a URL the name of a host.
@@ -33,8 +41,16 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
             "reading_is_overdue": coordinator.is_overdue,
             "channel": meter.network.channel if meter.network else None,
             "rssi_dbm": meter.rssi_dbm,
+            "heard_at": wall(meter.heard_at_s),
+            "outage": _outage(meter.outage, wall(meter.outage.since_s)) if meter.outage else None,
             "response_timers_s": meter.response_timers_s,
         },
+        "last_events": [{"at": wall(event.at_s), "what": event.what, "times": event.times} for event in meter.journal],
+        "issues": sorted(
+            issue_id.removesuffix(f"_{entry.data[CONF_METER]}")
+            for domain, issue_id in ir.async_get(hass).issues
+            if domain == DOMAIN and issue_id.endswith(entry.data[CONF_METER])
+        ),
         "statistics": meter.statistics.as_dict(),
         "held_back": dict(meter.held_back),
         "dropped": dict(meter.dropped),
@@ -43,6 +59,16 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
         "unreadable": (
             {f"{epc:02X}": str(err) for epc, err in coordinator.data.errors.items()} if coordinator.data else {}
         ),
+    }
+
+
+def _outage(outage: Outage, since: str | None) -> dict[str, Any]:
+    return {
+        "since": since,
+        "attempts": outage.attempts,
+        "searches_in_vain": outage.searches_in_vain,
+        "refusals": outage.refusals,
+        "heard_dbm": outage.heard_dbm,
     }
 
 

@@ -1,32 +1,52 @@
-"""What all entities of a meter have in common."""
+"""What all entities have in common: the names, and the device, which is the meter or the module."""
 
 from typing import override
 
-from homeassistant.helpers.device_registry import DeviceInfo
-from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
-from .const import DOMAIN
-from .coordinator import DEVICE_TRANSLATION_KEY, MODEL, BrouteCoordinator
+from .coordinator import BrouteCoordinator
 
 
-class BrouteEntity(CoordinatorEntity[BrouteCoordinator]):
-    """An entity of a meter."""
+def unique_id(coordinator: BrouteCoordinator, key: str) -> str:
+    """Name an entity after the meter, whatever module, port or ID it is reached with."""
+    return f"{coordinator.token}_{key}"
+
+
+class MeterEntity(CoordinatorEntity[BrouteCoordinator]):
+    """An entity of the meter."""
 
     _attr_has_entity_name = True
 
     def __init__(self, coordinator: BrouteCoordinator, description: EntityDescription) -> None:
-        """Name the entity after the meter, whatever module, port or ID it is reached with."""
+        """Belong to the meter."""
         super().__init__(coordinator)
         self.entity_description = description
-        self._attr_unique_id = f"{coordinator.token}_{description.key}"
-        # The coordinator adds the rest when the meter has told it.
-        self._attr_device_info = DeviceInfo(
-            identifiers={(DOMAIN, coordinator.token)}, translation_key=DEVICE_TRANSLATION_KEY, model=MODEL
-        )
+        self._attr_unique_id = unique_id(coordinator, description.key)
+        self._attr_device_info = coordinator.devices.meter
 
     @property
     @override
     def available(self) -> bool:
         """Whether there is a reading."""
         return super().available and self.coordinator.data is not None
+
+
+class ModuleEntity(Entity):
+    """An entity of the module, which tells of the link: also while there is none."""
+
+    _attr_has_entity_name = True
+    _attr_should_poll = False
+
+    def __init__(self, coordinator: BrouteCoordinator, description: EntityDescription) -> None:
+        """Belong to the module."""
+        self.coordinator = coordinator
+        self.entity_description = description
+        self._attr_unique_id = unique_id(coordinator, description.key)
+        self._attr_device_info = coordinator.devices.module
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the link."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_add_link_listener(self.async_write_ha_state))

@@ -4,6 +4,7 @@ The B-route ID is a secret, and whoever sees a plain hash of it can try out IDs.
 that this Home Assistant made for itself and shows nobody.
 """
 
+from collections.abc import Container
 import hmac
 import secrets
 from typing import Final
@@ -33,12 +34,14 @@ async def async_credentials_digest(hass: HomeAssistant, route_b_id: str, passwor
     return hmac.digest(await _async_secret(hass), f"{route_b_id} {password}".encode(), "sha256").hex()
 
 
-def meter_token(unique_id: str) -> str:
-    """Return the token of a meter that is added under this unique id.
+def meter_token(unique_id: str, taken: Container[str]) -> str:
+    """Return the token of a meter that is added under this unique id, one that is not taken by another.
 
     It is made once and kept in the entry: the unique id changes when the utility issues a new ID, the token does not.
+    So the usual one may still be that of an entry which had this ID before.
     """
-    return unique_id[:_TOKEN_DIGITS]
+    tokens = (unique_id[start : start + _TOKEN_DIGITS] for start in range(len(unique_id) - _TOKEN_DIGITS))
+    return next(token for token in tokens if token not in taken)
 
 
 @singleton(_SECRET, async_=True)

@@ -1,4 +1,4 @@
-"""Sensors: what a meter measures now, and what its own log and clock say."""
+"""Sensors: what a meter measures now, what its own log and clock say, and how the link to it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,15 +13,23 @@ from homeassistant.components.sensor import (
     SensorEntityDescription,
     SensorStateClass,
 )
-from homeassistant.const import EntityCategory, UnitOfElectricCurrent, UnitOfEnergy, UnitOfPower, UnitOfTime
+from homeassistant.const import (
+    SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+    EntityCategory,
+    UnitOfElectricCurrent,
+    UnitOfEnergy,
+    UnitOfPower,
+    UnitOfTime,
+)
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.util import dt as dt_util
 
-from .aiobroute import CountersAt, Reading
-from .const import DOMAIN
+from .aiobroute import CountersAt, Dialect, InstallationLocation, Place, Reading, SessionState
+from .const import DOMAIN, LOGGER
 from .coordinator import BrouteConfigEntry, BrouteCoordinator
-from .entity import BrouteEntity
+from .entity import MeterEntity, ModuleEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
 
@@ -30,9 +38,9 @@ PARALLEL_UPDATES = 0
 
 @dataclass(frozen=True, kw_only=True)
 class BrouteSensorDescription(SensorEntityDescription):
-    """A sensor, and whether this meter has it, which may turn out later."""
+    """A sensor, and whether there is such a value here. `exists_fn` returns `None` as long as that is not known."""
 
-    exists_fn: Callable[[BrouteCoordinator], bool] = lambda _: True
+    exists_fn: Callable[[BrouteCoordinator], bool | None] = lambda _: True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +58,13 @@ class LogSensorDescription(BrouteSensorDescription):
     at_fn: Callable[[LogKeeper], datetime | None] = lambda _: None
 
 
+@dataclass(frozen=True, kw_only=True)
+class LinkSensorDescription(BrouteSensorDescription):
+    """A sensor of the link, which the module tells of."""
+
+    value_fn: Callable[[BrouteCoordinator], int | str | datetime | None]
+
+
 def _half_hour[T](value_fn: Callable[[CountersAt], T]) -> Callable[[LogKeeper], T | None]:
     return lambda log: value_fn(log.half_hour) if log.half_hour else None
 
@@ -58,8 +73,33 @@ def _clock[T](value_fn: Callable[[ClockOffset], T]) -> Callable[[LogKeeper], T |
     return lambda log: value_fn(log.clock.offset) if log.clock.offset else None
 
 
-def _measures_export(coordinator: BrouteCoordinator) -> bool:
-    return bool(coordinator.meter.constants and coordinator.meter.constants.measures_export)
+def _measures_export(coordinator: BrouteCoordinator) -> bool | None:
+    """Tell whether the meter measures that direction, as it has said itself."""
+    constants = coordinator.meter.constants
+    return constants.measures_export if constants else None
+
+
+def _speaks(*dialects: Dialect) -> Callable[[BrouteCoordinator], bool | None]:
+    """Return what tells whether the module speaks one of these dialects."""
+
+    def exists(coordinator: BrouteCoordinator) -> bool | None:
+        module = coordinator.meter.module
+        return module.dialect in dialects if module else None
+
+    return exists
+
+
+def _while_joined(coordinator: BrouteCoordinator, value: float | None) -> int | None:
+    """Return what the last answer was received with, unless there is nobody who answers."""
+    return round(value) if coordinator.has_session and value is not None else None
+
+
+def _last_seen(coordinator: BrouteCoordinator) -> datetime | None:
+    """Return when the meter was heard last, to the minute: nobody needs the seconds, and each would be a state."""
+    if (heard_at_s := coordinator.meter.heard_at_s) is None:
+        return None
+    heard_at = dt_util.utcnow() - timedelta(seconds=coordinator.hass.loop.time() - heard_at_s)
+    return heard_at.replace(second=0, microsecond=0)
 
 
 READING_SENSORS: tuple[ReadingSensorDescription, ...] = (
@@ -89,8 +129,8 @@ READING_SENSORS: tuple[ReadingSensorDescription, ...] = (
         native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
         suggested_display_precision=1,
         value_fn=lambda reading: reading.current_t_a,
-        # A single-phase two-wire supply has no T line.
-        exists_fn=lambda coordinator: coordinator.data is not None and coordinator.data.current_t_a is not None,
+        # A single-phase two-wire supply has no T line. That a value is missing now proves nothing.
+        exists_fn=lambda coordinator: (coordinator.data and coordinator.data.current_t_a is not None) or None,
     ),
     ReadingSensorDescription(
         key="import_energy",
@@ -156,38 +196,113 @@ LOG_SENSORS: tuple[LogSensorDescription, ...] = (
     ),
 )
 
-SENSORS: tuple[BrouteSensorDescription, ...] = (*READING_SENSORS, *LOG_SENSORS)
+INSTALLATION_LOCATION = BrouteSensorDescription(
+    key="installation_location",
+    translation_key="installation_location",
+    device_class=SensorDeviceClass.ENUM,
+    options=[place.value for place in Place],
+    entity_category=EntityCategory.DIAGNOSTIC,
+    entity_registry_enabled_default=False,
+)
+
+LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
+    LinkSensorDescription(
+        key="link_state",
+        translation_key="link_state",
+        device_class=SensorDeviceClass.ENUM,
+        options=[state.value for state in SessionState],
+        entity_category=EntityCategory.DIAGNOSTIC,
+        value_fn=lambda coordinator: coordinator.meter.state,
+    ),
+    LinkSensorDescription(
+        key="signal_strength",
+        translation_key="signal_strength",
+        device_class=SensorDeviceClass.SIGNAL_STRENGTH,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=SIGNAL_STRENGTH_DECIBELS_MILLIWATT,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.rssi_dbm),
+        # The others tell it when they scan, and not with what they receive.
+        exists_fn=_speaks(Dialect.DUAL_STACK, Dialect.J11),
+    ),
+    LinkSensorDescription(
+        key="link_quality",
+        translation_key="link_quality",
+        state_class=SensorStateClass.MEASUREMENT,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.lqi),
+        exists_fn=_speaks(Dialect.DUAL_STACK),
+    ),
+    LinkSensorDescription(
+        key="last_seen",
+        translation_key="last_seen",
+        device_class=SensorDeviceClass.TIMESTAMP,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=_last_seen,
+    ),
+    LinkSensorDescription(
+        key="failed_requests",
+        translation_key="failed_requests",
+        state_class=SensorStateClass.TOTAL_INCREASING,
+        suggested_display_precision=0,
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+        value_fn=lambda coordinator: coordinator.meter.statistics.unanswered + coordinator.meter.statistics.not_sent,
+    ),
+)
+
+SENSORS: tuple[BrouteSensorDescription, ...] = (*READING_SENSORS, *LOG_SENSORS, INSTALLATION_LOCATION, *LINK_SENSORS)
 
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: BrouteConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add the sensors that every meter has, those that this one is known for, and others when they turn up."""
+    """Add the sensors that every meter has and those that this one was known for, and follow what it says of itself.
+
+    What turns up is added, and what the meter says that it has not is removed; statistics stay.
+    """
     coordinator = entry.runtime_data
     registry = er.async_get(hass)
-    missing = list(SENSORS)
-
-    def is_there(description: BrouteSensorDescription) -> bool:
-        known = registry.async_get_entity_id(SENSOR_DOMAIN, DOMAIN, f"{coordinator.token}_{description.key}")
-        return known is not None or description.exists_fn(coordinator)
+    added: set[str] = set()
 
     @callback
-    def add_new() -> None:
-        if new := [description for description in missing if is_there(description)]:
-            for description in new:
-                missing.remove(description)
-            async_add_entities(_sensor(coordinator, description) for description in new)
+    def follow() -> None:
+        new = []
+        for description in SENSORS:
+            exists = description.exists_fn(coordinator)
+            entity_id = registry.async_get_entity_id(SENSOR_DOMAIN, DOMAIN, unique_id(coordinator, description.key))
+            if exists is False:
+                added.discard(description.key)
+                if entity_id:
+                    LOGGER.warning("%s: There is no such value any more: %s is removed", coordinator.name, entity_id)
+                    registry.async_remove(entity_id)
+            elif description.key not in added and (exists or entity_id):
+                added.add(description.key)
+                new.append(_sensor(coordinator, description))
+        if new:
+            async_add_entities(new)
 
-    entry.async_on_unload(coordinator.async_add_listener(add_new))
-    add_new()
+    entry.async_on_unload(coordinator.async_add_listener(follow))
+    follow()
 
 
 def _sensor(coordinator: BrouteCoordinator, description: BrouteSensorDescription) -> SensorEntity:
-    kind = ReadingSensor if isinstance(description, ReadingSensorDescription) else LogSensor
-    return kind(coordinator, description)
+    match description:
+        case ReadingSensorDescription():
+            return ReadingSensor(coordinator, description)
+        case LogSensorDescription():
+            return LogSensor(coordinator, description)
+        case LinkSensorDescription():
+            return LinkSensor(coordinator, description)
+    return LocationSensor(coordinator, description)
 
 
-class ReadingSensor(BrouteEntity, SensorEntity):
+class ReadingSensor(MeterEntity, SensorEntity):
     """A value of the latest reading."""
 
     entity_description: ReadingSensorDescription
@@ -206,7 +321,7 @@ class ReadingSensor(BrouteEntity, SensorEntity):
         return self.entity_description.value_fn(reading) if reading else None
 
 
-class LogSensor(BrouteEntity, SensorEntity):
+class LogSensor(MeterEntity, SensorEntity):
     """Something of a past instant: true for ever, so it stays while the meter is not reached."""
 
     entity_description: LogSensorDescription
@@ -229,3 +344,49 @@ class LogSensor(BrouteEntity, SensorEntity):
         """When that was."""
         at = self.entity_description.at_fn(self.coordinator.log)
         return {"at": at} if at else None
+
+
+class LocationSensor(MeterEntity, SensorEntity):
+    """Where the meter says that it is installed."""
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether it has said so, even if it is nowhere."""
+        return super().available and self._location is not None
+
+    @property
+    @override
+    def native_value(self) -> str | None:
+        """The place; `None` where nobody has set one, or the maker has places of its own."""
+        return self._location.place if self._location else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Which of several such places."""
+        number = self._location.number if self._location else None
+        return None if number is None else {"number": number}
+
+    @property
+    def _location(self) -> InstallationLocation | None:
+        status = self.coordinator.meter.status
+        return status.location if status else None
+
+
+class LinkSensor(ModuleEntity, SensorEntity):
+    """Something of the link."""
+
+    entity_description: LinkSensorDescription
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether it is known now."""
+        return self.native_value is not None
+
+    @property
+    @override
+    def native_value(self) -> int | str | datetime | None:
+        """The value."""
+        return self.entity_description.value_fn(self.coordinator)

@@ -1,6 +1,10 @@
-"""The actions: reading the meter's own log, into the statistics or for the caller."""
+"""The actions: reading the meter's own log, into the statistics or for the caller; and what helps to find a fault.
 
-from datetime import datetime, timedelta
+Above: users, their automations and scripts. Below: the coordinator of the meter that is meant.
+"""
+
+from dataclasses import fields, is_dataclass
+from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -11,20 +15,23 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
-from .aiobroute import BrouteError
-from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS
-from .coordinator import BrouteConfigEntry, reason_of
-from .history.keeper import ClockWrongError, LogKeeper
+from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, ClosedError, RawProperty, SurveyUnderWayError
+from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS, SURVEY_DURATION
+from .coordinator import BrouteConfigEntry, BrouteCoordinator, reason_of
+from .history.clock import ClockWrongError
 from .history.planner import Gap
-from .history.series import LogError, RecorderError
+from .history.series import RecorderError
 
 IMPORT_HISTORY: Final = "import_history"
 GET_HISTORY: Final = "get_history"
+SURVEY: Final = "survey"
+READ_PROPERTIES: Final = "read_properties"
 
 ATTR_ENTRY: Final = "config_entry_id"
 ATTR_DAYS: Final = "days"
 ATTR_FROM: Final = "from"
 ATTR_TO: Final = "to"
+ATTR_PROPERTIES: Final = "properties"
 
 # `voluptuous` is another library to the type checker than it is in Home Assistant.
 _IMPORT_SCHEMA: Final[Any] = vol.Schema(
@@ -38,6 +45,17 @@ _IMPORT_SCHEMA: Final[Any] = vol.Schema(
 _GET_SCHEMA: Final[Any] = vol.Schema(
     {vol.Optional(ATTR_ENTRY): cv.string, vol.Required(ATTR_FROM): cv.datetime, vol.Optional(ATTR_TO): cv.datetime}
 )
+_SURVEY_SCHEMA: Final[Any] = vol.Schema({vol.Optional(ATTR_ENTRY): cv.string})
+_READ_SCHEMA: Final[Any] = vol.Schema(
+    {
+        vol.Optional(ATTR_ENTRY): cv.string,
+        vol.Required(ATTR_PROPERTIES): vol.All(
+            cv.ensure_list,
+            vol.Length(min=1, max=MAX_RAW_PROPERTIES),
+            [vol.All(cv.string, vol.Match(r"(?i)^[8-9a-f][0-9a-f]$"))],
+        ),
+    }
+)
 
 
 @callback
@@ -49,14 +67,18 @@ def async_setup_services(hass: HomeAssistant) -> None:
     hass.services.async_register(
         DOMAIN, GET_HISTORY, _get_history, _GET_SCHEMA, supports_response=SupportsResponse.ONLY
     )
+    hass.services.async_register(DOMAIN, SURVEY, _survey, _SURVEY_SCHEMA, supports_response=SupportsResponse.ONLY)
+    hass.services.async_register(
+        DOMAIN, READ_PROPERTIES, _read_properties, _READ_SCHEMA, supports_response=SupportsResponse.ONLY
+    )
 
 
 async def _import_history(call: ServiceCall) -> ServiceResponse:
     """Read the meter's log once more, and write what follows into the statistics."""
-    log = _log_of(call)
+    log = _coordinator_of(call).log
     try:
         imported = await log.async_import(call.data[ATTR_DAYS])
-    except (BrouteError, LogError) as err:
+    except (BrouteError, ClockWrongError, RecorderError) as err:
         raise _failed(err) from err
     return {
         "days_read": [day.isoformat() for day in imported.days],
@@ -75,7 +97,7 @@ async def _get_history(call: ServiceCall) -> ServiceResponse:
             translation_key="no_such_time",
             translation_placeholders={"days": str(MAX_HISTORY_DAYS)},
         )
-    log = _log_of(call)
+    log = _coordinator_of(call).log
     try:
         half_hours = await log.async_get(start, end)
     except BrouteError as err:
@@ -94,8 +116,74 @@ async def _get_history(call: ServiceCall) -> ServiceResponse:
     }
 
 
-def _log_of(call: ServiceCall) -> LogKeeper:
-    """Return the log of the meter that is meant: the only one, if none is named."""
+async def _survey(call: ServiceCall) -> ServiceResponse:
+    """Scan now and return what is heard, the strongest first; the meter is joined again afterwards."""
+    meter = _coordinator_of(call).meter
+    try:
+        heard = await meter.survey(SURVEY_DURATION)
+    except BrouteError as err:
+        raise _failed(err) from err
+    return {
+        "heard": [
+            {
+                "this_meter": network.is_ours,
+                "signal_dbm": network.rssi_dbm,
+                "link_quality": network.lqi,
+                "channel": network.channel,
+            }
+            for network in heard
+        ]
+    }
+
+
+async def _read_properties(call: ServiceCall) -> ServiceResponse:
+    """Read any properties of the meter, and return their data as they came and what they mean."""
+    meter = _coordinator_of(call).meter
+    try:
+        properties = await meter.read_properties(int(epc, 16) for epc in call.data[ATTR_PROPERTIES])
+    except BrouteError as err:
+        raise _failed(err) from err
+    return {"properties": [_property(prop) for prop in properties]}
+
+
+def _property(prop: RawProperty) -> dict[str, JsonValueType]:
+    told: dict[str, JsonValueType] = {"epc": f"{prop.epc:02X}", "name": prop.name}
+    if prop.is_private:
+        # It says whose meter this is, or where it hangs.
+        return told | {"private": True, "bytes": len(prop.edt or b"")}
+    return told | {
+        "data": prop.edt.hex().upper() if prop.edt else None,
+        "value": _plain(prop.value),
+        "error": prop.error,
+    }
+
+
+def _plain(value: object) -> JsonValueType:
+    """Return a value of the client in the types of JSON."""
+    plain: JsonValueType
+    if value is None or isinstance(value, bool | int | str):
+        plain = value
+    elif isinstance(value, Decimal):
+        plain = float(value)
+    elif isinstance(value, bytes):
+        plain = value.hex().upper()
+    elif isinstance(value, date | time):
+        plain = value.isoformat()
+    elif isinstance(value, frozenset):
+        # A property map.
+        plain = [f"{epc:02X}" for epc in sorted(value)]
+    elif isinstance(value, tuple):
+        plain = [_plain(one) for one in value]
+    elif is_dataclass(value):
+        # What is kept out of the representation tells whose meter it is.
+        plain = {field.name: _plain(getattr(value, field.name)) for field in fields(value) if field.repr}
+    else:
+        plain = str(value)
+    return plain
+
+
+def _coordinator_of(call: ServiceCall) -> BrouteCoordinator:
+    """Return the coordinator of the meter that is meant: the only one, if none is named."""
     entries: list[BrouteConfigEntry] = call.hass.config_entries.async_loaded_entries(DOMAIN)
     if (entry_id := call.data.get(ATTR_ENTRY)) is not None:
         entries = [entry for entry in entries if entry.entry_id == entry_id]
@@ -103,17 +191,19 @@ def _log_of(call: ServiceCall) -> LogKeeper:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="no_such_meter")
     if len(entries) > 1:
         raise ServiceValidationError(translation_domain=DOMAIN, translation_key="which_meter")
-    return entries[0].runtime_data.log
+    return entries[0].runtime_data
 
 
-def _failed(err: BrouteError | LogError) -> HomeAssistantError:
+def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistantError:
     match err:
         case ClockWrongError():
             key = "clock_not_right"
         case RecorderError():
             key = "recorder_not_there"
-        case LogError():
-            key = "date_has_changed"
+        case SurveyUnderWayError():
+            key = "survey_under_way"
+        case ClosedError():
+            key = "session_lost"
         case _:
             key = reason_of(err)
     return HomeAssistantError(translation_domain=DOMAIN, translation_key=key)

@@ -18,6 +18,7 @@ from .identity import async_credentials_digest
 
 STORAGE_VERSION: Final = 1
 LEDGER: Final = ".log"
+DATE_DIGITS: Final = len("2026-11-21")
 SAVE_DELAY_S: Final = 10.0
 """What is learned comes in several steps after a join; they are written together."""
 
@@ -73,7 +74,9 @@ class LedgerStore:
     def __init__(self, hass: HomeAssistant, entry_id: str) -> None:
         """Prepare to load it."""
         self._store = _store(hass, entry_id, LEDGER)
-        self._written: object = None
+        self._kept: object = None
+        """What was said last to be written soon."""
+        self._stored: object = None
 
     async def async_load(self) -> Ledger:
         """Return what is known; nothing, if what was stored cannot be used."""
@@ -85,19 +88,26 @@ class LedgerStore:
         except (KeyError, TypeError, ValueError) as err:
             LOGGER.warning("What was known of the past of the meter's log cannot be read: %r", err)
             return Ledger()
-        self._written = _lasting(ledger)
+        self._kept = self._stored = _lasting(ledger)
         return ledger
 
     @callback
     def async_keep(self, ledger: Ledger) -> None:
         """Write it soon, if it says something that the last one did not; and once a day."""
-        if _lasting(ledger) != self._written:
-            self._written = _lasting(ledger)
+        if _lasting(ledger) != self._kept:
+            self._kept = _lasting(ledger)
             self._store.async_delay_save(ledger.as_dict, SAVE_DELAY_S)
+
+    async def async_secure(self, ledger: Ledger) -> None:
+        """Write it now, if it says something that may not be on the disk yet."""
+        if _lasting(ledger) != self._stored:
+            await self.async_save(ledger)
 
     async def async_save(self, ledger: Ledger) -> None:
         """Write it now."""
+        self._kept = lasting = _lasting(ledger)
         await self._store.async_save(ledger.as_dict())
+        self._stored = lasting
 
 
 async def async_forget(hass: HomeAssistant, entry_id: str) -> None:
@@ -112,8 +122,8 @@ def _store(hass: HomeAssistant, entry_id: str, part: str = "") -> Store[dict[str
 
 def _lasting(ledger: Ledger) -> object:
     """Return what does not change by the hour."""
-    times = (ledger.seen_at, ledger.clock_good_at)
-    return ledger.identity, ledger.exchange, ledger.doubtful, ledger.offsets, [at and at.date() for at in times]
+    told = ledger.as_dict()
+    return told | {key: told[key] and told[key][:DATE_DIGITS] for key in ("seen_at", "clock_good_at")}
 
 
 def _essence(memory: Memory) -> object:

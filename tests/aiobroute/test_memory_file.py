@@ -87,3 +87,13 @@ def test_without_a_state_directory_it_is_in_the_usual_place(
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     MemoryFile.of(CREDENTIALS).save(MEMORY)
     assert len([*(tmp_path / "home/.local/state/broute").iterdir()]) == 1
+
+
+def test_user_without_a_home_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    def homeless() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setattr(Path, "home", homeless)
+    with pytest.raises(FileNotFoundError, match="no home directory"):
+        MemoryFile.of(CREDENTIALS)

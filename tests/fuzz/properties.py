@@ -9,6 +9,7 @@ from enum import Enum
 from custom_components.broute.aiobroute.echonet import node_profile, smart_meter
 from custom_components.broute.aiobroute.echonet.frame import Frame
 from custom_components.broute.aiobroute.echonet.property_map import decode_property_map, encode_property_map
+from custom_components.broute.aiobroute.echonet.values import YEARS
 from custom_components.broute.aiobroute.exceptions import FrameError, PropertyError
 
 from . import frame
@@ -49,11 +50,13 @@ def _judge(value: object) -> None:
         assert value.is_finite()
     elif isinstance(value, datetime | time):
         assert value.utcoffset() == timedelta(hours=9)
+        assert not isinstance(value, datetime) or value.year in YEARS
     elif isinstance(value, str) and not isinstance(value, Enum):
         assert value.isprintable()
         assert value.isascii()
     else:
         assert value is None or isinstance(value, int | date | bytes | Enum)
+        assert not isinstance(value, date) or value.year in YEARS
 
 
 def seeds() -> Iterator[bytes]:

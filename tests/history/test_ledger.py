@@ -36,8 +36,7 @@ def test_another_meter_or_another_scale_is_an_exchange(other: Identity) -> None:
     assert ledger.meet(other, NOW + DAY)
     assert ledger.past.exchange == Exchange(NOW, NOW + DAY)
     assert not ledger.meet(other, NOW + 2 * DAY)
-    assert ledger.settle_exchange(NOW + HOUR)
-    assert not ledger.settle_exchange(NOW + HOUR)
+    ledger.settle_exchange(NOW + HOUR)
     assert ledger.past.exchange == Exchange(NOW, NOW + DAY, NOW + HOUR)
 
 
@@ -52,18 +51,25 @@ def test_serial_number_that_is_not_told_is_no_other_one() -> None:
 @pytest.mark.parametrize("minutes", [-5, 0, 5])
 def test_clock_that_is_little_off_is_right(minutes: int) -> None:
     ledger = Ledger()
-    ledger.check_clock(timedelta(minutes=minutes), NOW)
+    ledger.check_clock(timedelta(minutes=minutes), NOW, ran_on=None)
     assert not ledger.clock_is_wrong
     assert ledger.past.doubtful == ()
 
 
+def look(ledger: Ledger, *looks: tuple[timedelta, timedelta, bool | None]) -> None:
+    """Look at the clock: after some time it is so far off, and has run on since the last look or not."""
+    for lapse, offset, ran_on in looks:
+        ledger.check_clock(offset, NOW + lapse, ran_on=ran_on)
+
+
+RIGHT = timedelta(0)
+
+
 def test_what_a_wrong_clock_may_have_stamped_is_doubtful() -> None:
     ledger = Ledger()
-    ledger.check_clock(timedelta(0), NOW)
-    ledger.check_clock(-3 * DAY, NOW + 2 * HOUR)
+    look(ledger, (RIGHT, RIGHT, None), (2 * HOUR, -3 * DAY, False))
     assert ledger.clock_is_wrong
-    ledger.check_clock(-3 * DAY + HOUR, NOW + 4 * HOUR)
-    ledger.check_clock(timedelta(seconds=20), NOW + 6 * HOUR)
+    look(ledger, (4 * HOUR, -3 * DAY + HOUR, False), (6 * HOUR, timedelta(seconds=20), False))
     past = ledger.past
     # By the true time, and by its own.
     assert past.is_doubtful(NOW + HOUR)
@@ -78,28 +84,44 @@ def test_what_a_wrong_clock_may_have_stamped_is_doubtful() -> None:
 
 def test_what_a_fast_clock_has_stamped_stays_doubtful_until_its_time_is_over() -> None:
     ledger = Ledger()
-    ledger.check_clock(timedelta(0), NOW)
-    ledger.check_clock(DAY, NOW + HOUR)
-    ledger.check_clock(timedelta(0), NOW + 2 * HOUR)
+    look(ledger, (RIGHT, RIGHT, None), (HOUR, DAY, False), (2 * HOUR, RIGHT, False))
     assert ledger.past.is_doubtful(NOW + DAY + HOUR)
     assert not ledger.past.is_doubtful(NOW + DAY + 3 * HOUR)
     assert not ledger.past.is_doubtful(NOW + 3 * HOUR)
 
 
-def test_of_a_clock_that_was_never_seen_right_all_is_doubtful() -> None:
+@pytest.mark.parametrize("ran_on", [False, None])
+def test_of_a_clock_that_was_never_seen_right_all_is_doubtful(*, ran_on: bool | None) -> None:
     ledger = Ledger()
-    ledger.check_clock(HOUR, NOW)
-    ledger.check_clock(timedelta(0), NOW + HOUR)
+    look(ledger, (RIGHT, HOUR, None), (HOUR, RIGHT, ran_on))
     assert ledger.past.doubtful[0] == Span(None, NOW + HOUR)
     assert ledger.past.is_doubtful(NOW - 40 * DAY)
+
+
+@pytest.mark.parametrize("first", [[], [(-HOUR, RIGHT, None)]])
+def test_nothing_is_doubtful_when_only_our_own_clock_was_set(first: list[Any]) -> None:
+    ledger = Ledger()
+    look(ledger, *first, (RIGHT, DAY, None), (HOUR, DAY, True), (2 * HOUR, RIGHT, True))
+    assert not ledger.clock_is_wrong
+    assert ledger.past.doubtful == ()
+
+
+def test_clock_that_was_set_while_our_own_was_wrong_as_well_is_doubtful() -> None:
+    ledger = Ledger()
+    look(ledger, (RIGHT, DAY, None), (HOUR, HOUR, False))
+    ledger = Ledger.from_dict(ledger.as_dict())
+    look(ledger, (HOUR, HOUR, None), (2 * HOUR, RIGHT, True))
+    assert ledger.past.is_doubtful(NOW)
+    # The next time it may be our own again.
+    look(ledger, (3 * HOUR, HOUR, None), (4 * HOUR, RIGHT, True))
+    assert len(ledger.past.doubtful) == 1
 
 
 def test_what_no_log_can_hold_any_more_is_forgotten() -> None:
     ledger = Ledger()
     for day in (0, 200):
-        ledger.check_clock(timedelta(0), NOW + day * DAY)
-        ledger.check_clock(HOUR, NOW + day * DAY + HOUR)
-        ledger.check_clock(timedelta(0), NOW + day * DAY + 2 * HOUR)
+        at = day * DAY
+        look(ledger, (at, RIGHT, None), (at + HOUR, HOUR, False), (at + 2 * HOUR, RIGHT, False))
     assert not ledger.past.is_doubtful(NOW + HOUR)
     assert ledger.past.is_doubtful(NOW + 200 * DAY + HOUR)
 
@@ -109,10 +131,8 @@ def full() -> Ledger:
     ledger.meet(METER, NOW)
     ledger.meet(Identity("001d129012345679", None, "1 1 6"), NOW + HOUR)
     ledger.settle_exchange(NOW)
-    ledger.check_clock(timedelta(0), NOW)
-    ledger.check_clock(2 * HOUR, NOW)
-    ledger.check_clock(timedelta(0), NOW + HOUR)
-    ledger.check_clock(-HOUR, NOW + HOUR)
+    look(ledger, (RIGHT, RIGHT, None), (RIGHT, 2 * HOUR, False), (HOUR, RIGHT, False), (HOUR, -HOUR, False))
+    ledger.lost["import"] = NOW.date()
     return ledger
 
 
@@ -130,6 +150,7 @@ def test_it_can_be_stored(ledger: Ledger) -> None:
         {"exchange": ["2026-11-21T09:24:00+00:00", None, None]},
         {"doubtful": [None]},
         {"offsets": ["1", "2"]},
+        {"lost": {"import": "long ago"}},
     ],
 )
 def test_what_is_damaged_is_refused(damage: dict[str, Any]) -> None:

@@ -1,6 +1,6 @@
 """The rules of the planner one by one, on one direction and a few hours."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -41,12 +41,18 @@ def planned(
     *,
     since: datetime = MIDNIGHT,
     now: datetime = MIDNIGHT + 10 * HOUR,
-    read: Mapping[date, datetime] | None = None,
+    read: Sequence[date] = (TODAY,),
     past: Past = Past(),  # noqa: B008 - frozen
 ) -> Plan:
-    """Plan one direction; today was read until now, unless something else is said."""
-    log = Log(counters={"import": counters}, read_until={TODAY: now} if read is None else read)
+    """Plan one direction; today was read, unless something else is said."""
+    log = Log(counters={"import": {**nothing_else(read, now), **counters}})
     return plan({"import": rows}, log, since={"import": since}, now=now, counting=COUNTING, past=past)
+
+
+def nothing_else(days: Iterable[date], now: datetime) -> dict[datetime, Decimal | None]:
+    """Return what is known of days when they were read until now, and nothing was there."""
+    half_hours = (midnight(day) + HALF_HOUR * number for day in days for number in range(48))
+    return {at: None for at in half_hours if at <= now}
 
 
 def changes(plan: Plan, before: float = 0) -> dict[int, float]:
@@ -145,15 +151,30 @@ def test_energy_of_a_gap_in_which_a_counter_may_have_gone_round_is_not_known() -
     assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
 
 
+def test_counter_does_not_go_through_a_large_part_of_a_round_behind_our_back() -> None:
+    """In ten days a supply could deliver that much, but a counter that shows less has rather begun anew."""
+    start = MIDNIGHT - 10 * DAY
+    rows = [Row((start - HOUR).astimezone(UTC), Decimal(95_000), Decimal(100))]
+    plan = planned(hourly(7_000, 7_001), rows)
+    assert changes(plan, before=100) == {23: 0, 0: 1}
+    assert plan.gaps["import"][0].reason is Reason.BEGAN_ANEW
+
+
+def test_energy_of_a_gap_in_which_a_counter_has_begun_anew_is_not_known() -> None:
+    plan = planned(hourly(10, None, 11, None, None, 13, 0.5, 1, 1.5, step=HALF_HOUR))
+    assert changes(plan) == {0: 1, 2: 2, 3: 1}
+    assert plan.gaps["import"] == (gap(1, 3, Reason.BEGAN_ANEW, None),)
+
+
 def test_hours_wait_for_those_before_them() -> None:
-    plan = planned(hourly(10, 11, None, 13), read={})
+    plan = planned(hourly(10, 11, None, 13), read=())
     assert changes(plan) == {0: 1}
     assert plan.day == TODAY
 
 
 def test_hour_that_is_known_waits_for_nothing() -> None:
     plan = planned(
-        hourly(11, start=MIDNIGHT + HOUR), [row(-1, 10, 5)], since=MIDNIGHT + HOUR, now=MIDNIGHT + HOUR, read={}
+        hourly(11, start=MIDNIGHT + HOUR), [row(-1, 10, 5)], since=MIDNIGHT + HOUR, now=MIDNIGHT + HOUR, read=()
     )
     assert changes(plan, before=5) == {0: 1}
     assert plan.day is None
@@ -197,8 +218,7 @@ def test_nothing_that_a_wrong_clock_may_have_stamped_counts() -> None:
 def test_what_came_in_its_time_counts_whatever_the_log_may_hold() -> None:
     past = Past(doubtful=(Span(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),))
     log = Log(
-        counters={"import": hourly(10, 11, 12, 13)},
-        read_until={TODAY: MIDNIGHT + 3 * HOUR},
+        counters={"import": nothing_else([TODAY], MIDNIGHT + 3 * HOUR) | hourly(10, 11, 12, 13)},
         fresh={MIDNIGHT + 2 * HOUR},
     )
     found = plan({"import": ()}, log, since={"import": MIDNIGHT}, now=MIDNIGHT + 3 * HOUR, counting=COUNTING, past=past)
@@ -207,9 +227,19 @@ def test_what_came_in_its_time_counts_whatever_the_log_may_hold() -> None:
 
 def test_doubtful_hours_are_not_asked_for() -> None:
     past = Past(doubtful=(Span(MIDNIGHT + HOUR, MIDNIGHT + 3 * HOUR),))
-    plan = planned(hourly(10, 11, None, 13), past=past, read={}, now=MIDNIGHT + 3 * HOUR)
+    plan = planned(hourly(10, 11, None, 13), past=past, read=(), now=MIDNIGHT + 3 * HOUR)
     assert plan.day is None
     assert changes(plan) == {0: 1, 2: 2}
+
+
+def test_hours_before_the_first_counter_that_a_wrong_clock_has_stamped_are_told() -> None:
+    past = Past(doubtful=(Span(None, MIDNIGHT + 3.2 * HOUR),))
+    plan = planned(hourly(10, 11, 12, 13, 14, 15), past=past)
+    assert changes(plan) == {4: 1}
+    assert plan.gaps["import"] == (gap(0, 4, Reason.CLOCK_WRONG, None),)
+    # And no more once there are rows.
+    plan = planned(hourly(14, 15, start=MIDNIGHT + 4 * HOUR), [row(4, 15, 1)], since=MIDNIGHT + 6 * HOUR, past=past)
+    assert plan.gaps["import"] == ()
 
 
 # A meter that was exchanged.
@@ -251,10 +281,32 @@ def test_exchange_is_not_before_what_the_rows_tell_of_the_old_meter() -> None:
     assert plan.begins == MIDNIGHT + 3 * HOUR
 
 
+@pytest.mark.parametrize(("half_hours", "day"), [((None, 8.2), TODAY), ((7.9, 8.2), None)])
+def test_first_half_hour_of_a_new_meter_is_asked_for_once_more_when_it_was_forgotten(
+    half_hours: Sequence[float | None], day: date | None
+) -> None:
+    exchange = Exchange(MIDNIGHT + HOUR, MIDNIGHT + 1.4 * HOUR, MIDNIGHT + 1.5 * HOUR)
+    counters = hourly(*half_hours, start=MIDNIGHT + 1.5 * HOUR, step=HALF_HOUR)
+    plan = planned(
+        counters, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=MIDNIGHT + 2 * HOUR, read=(), past=Past(exchange)
+    )
+    assert plan.day == day
+    assert changes(plan, before=9) == ({} if day else {1: 0.3})
+
+
+def test_nothing_of_before_is_asked_for_when_it_is_known_when_a_new_meter_began() -> None:
+    exchange = Exchange(MIDNIGHT - 3 * DAY, MIDNIGHT + 1.4 * HOUR, MIDNIGHT + HOUR)
+    plan = planned({}, [], since=MIDNIGHT - 3 * DAY, now=MIDNIGHT + 2 * HOUR, read=[TODAY - DAY], past=Past(exchange))
+    assert plan.day is None
+    told = hourly(7, start=MIDNIGHT + 1.5 * HOUR)
+    plan = planned(told, since=MIDNIGHT - 3 * DAY, now=MIDNIGHT + 2 * HOUR, read=(), past=Past(exchange))
+    assert plan.day == TODAY
+
+
 def test_nothing_is_written_before_the_new_log_is_known_as_a_whole() -> None:
     exchange = Exchange(MIDNIGHT - 2 * DAY, MIDNIGHT + 4 * HOUR)
     half_hours = hourly(*range(1, 9), start=MIDNIGHT, step=HALF_HOUR)
-    plan = planned(half_hours, since=MIDNIGHT - 3 * DAY, read={TODAY: MIDNIGHT + 4 * HOUR}, past=Past(exchange))
+    plan = planned(half_hours, since=MIDNIGHT - 3 * DAY, now=MIDNIGHT + 4 * HOUR, past=Past(exchange))
     assert plan.rows["import"] == ()
     assert plan.begins is None
     assert plan.day is not None
@@ -264,7 +316,7 @@ def test_counter_before_it_was_seen_may_be_of_elsewhere_until_the_log_behind_it_
     """A meter that was hung up within a half hour tells the counter of the last one, where it hung before."""
     exchange = Exchange(MIDNIGHT + 1.2 * HOUR, MIDNIGHT + 2.4 * HOUR)
     told = hourly(700, start=MIDNIGHT + 2 * HOUR)
-    plan = planned(told, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=exchange.before, read={}, past=Past(exchange))
+    plan = planned(told, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=exchange.before, read=(), past=Past(exchange))
     assert plan.rows["import"] == ()
     assert plan.begins is None
     assert plan.day == TODAY
@@ -288,12 +340,13 @@ def test_counter_before_it_was_seen_may_be_of_elsewhere_until_the_log_behind_it_
 def ask(kept_days: int, depth_days: int = 44) -> list[int]:
     """Return which days back a meter that keeps so many is asked for."""
     now = MIDNIGHT + 10 * HOUR
-    read: dict[date, datetime] = {}
-    counters: dict[datetime, Decimal] = {}
+    read: list[date] = []
+    # The meter has told the last half hour by itself.
+    counters = hourly(10, start=now)
     asked = []
     while (day := planned(counters, since=midnight(TODAY - DAY * depth_days), now=now, read=read).day) is not None:
         asked.append((TODAY - day).days)
-        read[day] = min(now, midnight(day + DAY))
+        read.append(day)
         if asked[-1] <= kept_days:
             counters |= hourly(*range(24), start=midnight(day))
             counters = {at: counter for at, counter in counters.items() if at <= now}
@@ -315,12 +368,103 @@ def test_day_without_data_in_the_middle_hides_none_behind_it() -> None:
     now = MIDNIGHT + 10 * HOUR
     days = [TODAY - DAY * back for back in (4, 3, 2)]
     counters = {**hourly(*range(24), start=midnight(days[0])), **hourly(*range(30, 54), start=midnight(days[2]))}
-    read = {day: midnight(day + DAY) for day in days}
-    plan = planned(counters, since=midnight(days[0]), now=now, read=read)
+    plan = planned(counters, since=midnight(days[0]), now=now, read=days)
     assert plan.day == TODAY - DAY
     assert day_of(plan.rows["import"][-1].end) == days[2]
 
 
 def test_day_that_was_read_before_it_was_over_is_asked_for_again() -> None:
-    plan = planned(hourly(10, 11), read={TODAY: MIDNIGHT + HOUR}, now=MIDNIGHT + 3 * HOUR)
+    plan = planned(hourly(10, 11), read=(), now=MIDNIGHT + 3 * HOUR)
     assert plan.day == TODAY
+
+
+def test_direction_that_has_never_told_anything_is_asked_for_when_a_day_is_over() -> None:
+    now = MIDNIGHT + 10 * HOUR
+    yesterday = TODAY - DAY
+    assert planned({}, since=midnight(yesterday), now=now, read=()).day == yesterday
+    plan = planned({}, since=midnight(yesterday), now=now, read=[yesterday])
+    assert plan.day is None
+    assert plan.lost == {"import": yesterday}
+    assert planned({}, since=midnight(yesterday), now=now, read=(), past=Past(lost=plan.lost)).day is None
+    # Until it tells something by itself.
+    told = hourly(1, start=now)
+    assert planned(told, since=midnight(yesterday), now=now, read=(), past=Past(lost=plan.lost)).day == TODAY
+
+
+def test_direction_without_data_does_not_hold_up_the_other() -> None:
+    now = MIDNIGHT + 2 * HOUR
+    log = Log(counters={"import": hourly(10, 11, 12), "export": {}})
+    since = {"import": MIDNIGHT, "export": MIDNIGHT - DAY}
+    past = Past(lost={"export": TODAY - DAY})
+    found = plan({"import": (), "export": ()}, log, since=since, now=now, counting=COUNTING, past=past)
+    assert found.day is None
+    assert changes(found) == {0: 1, 1: 1}
+
+
+def test_where_the_log_begins_is_kept() -> None:
+    oldest = TODAY - DAY * 9
+    begins = midnight(TODAY - DAY * 2)
+    counters = hourly(*range(60), start=begins)
+    plan = planned(counters, since=midnight(oldest), read=[oldest, TODAY - DAY * 4, TODAY - DAY * 3, TODAY])
+    assert plan.day is None
+    assert plan.lost == {"import": TODAY - DAY * 3}
+    # Not if it goes back as far as it was asked for: of what is before that nothing is known.
+    assert planned(counters, since=begins).lost == {}
+
+
+def test_what_lies_between_rows_is_not_asked_for_but_when_it_is_wanted_again() -> None:
+    rows = [row(0, 11, 1), row(1, 12, 2), row(5, 20, 10)]
+    since = MIDNIGHT
+    assert planned(hourly(10), rows, since=since, now=MIDNIGHT + 6 * HOUR, read=()).day is None
+    assert planned({}, rows, since=since, now=MIDNIGHT + 6 * HOUR, read=()).day == TODAY
+    log = Log(counters={"import": hourly(10)})
+    again = plan(
+        {"import": rows},
+        log,
+        since={"import": since},
+        now=MIDNIGHT + 6 * HOUR,
+        counting=COUNTING,
+        past=Past(),
+        again=True,
+    )
+    assert again.day == TODAY
+
+
+# Days that the meter did not tell.
+
+
+def doubting(counters: dict[datetime, Decimal], read: Sequence[date], doubted: Sequence[date]) -> date | None:
+    """Return the day that is asked for of the last ten, some of which were asked for in vain."""
+    now = MIDNIGHT + 10 * HOUR
+    known = nothing_else(read, now) | counters
+    log = Log(counters={"import": known}, doubted={*doubted})
+    since = {"import": midnight(TODAY - DAY * 10)}
+    return plan({"import": ()}, log, since=since, now=now, counting=COUNTING, past=Past()).day
+
+
+def test_doubted_day_waits_for_all_others() -> None:
+    days = [TODAY - DAY * back for back in range(10, -1, -1)]
+    counters = {at: Decimal(1) for day in days[:2] for at in hourly(*range(24), start=midnight(day))}
+    asked = []
+    read = days[:2]
+    while (day := doubting(counters, read, [days[2]])) not in {days[2], None}:
+        assert day
+        asked.append(day)
+        read.append(day)
+        counters |= {at: Decimal(1) for at in hourly(*range(24), start=midnight(day))}
+    assert asked == days[3:]
+    assert day == days[2]
+
+
+def test_of_doubted_days_the_newest_is_asked_for_first() -> None:
+    told = hourly(*range(54), start=midnight(TODAY - DAY * 2))
+    doubted = [TODAY - DAY * 10, TODAY - DAY * 5, TODAY - DAY * 3]
+    read = [TODAY - DAY * 2, TODAY - DAY, TODAY]
+    assert doubting(told, read, doubted) == doubted[-1]
+    # It is certain now that the log does not go back to it.
+    assert doubting(told, [*doubted[-1:], *read], doubted[:-1]) is None
+
+
+def test_beginning_of_a_log_is_searched_for_as_if_doubted_days_had_none() -> None:
+    told = hourly(*range(24), start=midnight(TODAY - DAY * 2))
+    assert doubting(told, [], [TODAY - DAY * 10]) == TODAY - DAY * 6

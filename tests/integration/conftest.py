@@ -4,7 +4,7 @@ What is replaced is the world outside: the opening of serial ports, and the watc
 """
 
 from collections.abc import AsyncGenerator, Callable, Generator
-from datetime import UTC
+from datetime import UTC, timedelta
 import logging
 from typing import Any
 from unittest.mock import patch
@@ -76,6 +76,8 @@ async def ports(hass: HomeAssistant, virtual_time: None) -> AsyncGenerator[Ports
         yield ports
         for flow in hass.config_entries.flow.async_progress_by_handler(DOMAIN):
             hass.config_entries.flow.async_abort(flow["flow_id"])
+        # What was lent to a flow is given back.
+        await hass.async_block_till_done()
         for entry in hass.config_entries.async_entries(DOMAIN):
             await hass.config_entries.async_unload(entry.entry_id)
         await hass.async_block_till_done()
@@ -83,12 +85,12 @@ async def ports(hass: HomeAssistant, virtual_time: None) -> AsyncGenerator[Ports
 
 
 @pytest.fixture
-def wall_clock() -> Generator[Callable[[SimulatedHome], None]]:
-    """Return what makes Home Assistant's clock that of a simulated home."""
+def wall_clock() -> Generator[Callable[..., None]]:
+    """Return what makes Home Assistant's clock that of a simulated home, or fast by a time."""
     with patch("homeassistant.util.dt.utcnow") as utcnow:
 
-        def follow(home: SimulatedHome) -> None:
-            utcnow.side_effect = lambda: home.clock.now().astimezone(UTC)
+        def follow(home: SimulatedHome, fast: timedelta = timedelta(0)) -> None:
+            utcnow.side_effect = lambda: home.clock.now().astimezone(UTC) + fast
 
         yield follow
 
@@ -103,6 +105,13 @@ async def home(ports: Ports) -> SimulatedHome:
 async def entry(hass: HomeAssistant) -> BrouteConfigEntry:
     """Return an entry for this home, which is not set up yet."""
     return add_entry(hass, UNIQUE_ID, PORT)
+
+
+@pytest.fixture
+def every_entity_enabled() -> Generator[None]:
+    """Let entities be there that a user has to enable."""
+    with patch("homeassistant.helpers.entity.Entity.entity_registry_enabled_default", new=True):
+        yield
 
 
 @pytest.fixture

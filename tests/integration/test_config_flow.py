@@ -19,9 +19,11 @@ from homeassistant.data_entry_flow import FlowResultType, UnknownFlow
 import pytest
 import serialx
 
-from custom_components.broute.config_flow import KEEP_JOINED_S
+from custom_components.broute.config_flow import BrouteConfigFlow
 from custom_components.broute.const import CONF_METER, DOMAIN
 from custom_components.broute.coordinator import JOINED_METERS, BrouteConfigEntry
+from custom_components.broute.flow.attempt import KEEP_JOINED_S
+from custom_components.broute.identity import async_unique_id
 from simulator import ID, PASSWORD, SimulatedHome
 
 from .world import (
@@ -36,6 +38,7 @@ from .world import (
     lines,
     start_flow,
     submit,
+    suggestions,
     truth,
     until,
     value,
@@ -91,10 +94,14 @@ async def test_entry_keeps_the_meter_when_the_flow_is_over(hass: HomeAssistant, 
 
 async def test_flow_is_forgotten_when_it_is_over(hass: HomeAssistant, home: SimulatedHome) -> None:
     step = await submit(hass, await start_flow(hass))
-    flow = weakref.ref(hass.config_entries.flow._progress[step["flow_id"]])
+    flow = hass.config_entries.flow._progress[step["flow_id"]]
+    assert isinstance(flow, BrouteConfigFlow)
+    assert flow._attempt
+    forgotten: list[weakref.ref[Any]] = [weakref.ref(flow), weakref.ref(flow._attempt)]
+    del flow
     await follow(hass, step)
     gc.collect()
-    assert flow() is None
+    assert [one() for one in forgotten] == [None, None]
 
 
 async def test_what_was_typed_is_mended(hass: HomeAssistant, home: SimulatedHome) -> None:
@@ -125,15 +132,6 @@ async def test_malformed_credentials_are_told_before_the_port_is_touched(
 
     step, _ = await follow(hass, await submit(hass, step))
     assert step["type"] is FlowResultType.CREATE_ENTRY
-
-
-def suggestions(step: Any) -> dict[str, str]:
-    """Return what is typed already when a form is shown again."""
-    return {
-        str(key): key.description["suggested_value"]
-        for key in step["data_schema"].schema
-        if key.description is not None
-    }
 
 
 async def test_form_can_be_closed(hass: HomeAssistant, home: SimulatedHome, caplog: pytest.LogCaptureFixture) -> None:
@@ -243,12 +241,16 @@ async def test_port_that_cannot_be_opened(
     await assert_told_and_added_after_all(hass, home, step, errors, ports.faults.clear)
 
 
-async def test_surprise_from_a_library(hass: HomeAssistant, home: SimulatedHome) -> None:
+async def test_surprise_from_a_library(
+    hass: HomeAssistant, home: SimulatedHome, caplog: pytest.LogCaptureFixture
+) -> None:
     async def surprise(*_: object, **__: object) -> tuple[asyncio.Transport, None]:
         return asyncio.Transport(), None  # which can do nothing
 
     with patch("serialx.create_serial_connection", surprise):
         step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    # The form says that the log says more.
+    assert "Traceback" in caplog.text
     await assert_told_and_added_after_all(hass, home, step, {"base": "unknown"}, lambda: None)
 
 
@@ -279,6 +281,14 @@ async def test_meter_out_of_reach(hass: HomeAssistant, home: SimulatedHome) -> N
         home.meter.pan.powered = True
 
     await assert_told_and_added_after_all(hass, home, step, {"base": "meter_not_found"}, come_closer)
+
+
+async def test_meter_that_is_found_late(hass: HomeAssistant, home: SimulatedHome) -> None:
+    home.faults.scan_misses = 2
+    home.meter.paa.join_time_s = 30.0
+    start = hass.loop.time()
+    await add_meter(hass)
+    assert hass.loop.time() - start > 90
 
 
 async def test_wrong_password(hass: HomeAssistant, home: SimulatedHome) -> None:
@@ -339,6 +349,7 @@ async def test_port_is_freed_when_the_user_gives_up(hass: HomeAssistant, home: S
     hass.config_entries.flow.async_abort(step["flow_id"])
     assert await until(lambda: is_free(home)) < ABORT_LIMIT_S
     assert home.meter.paa.session is None
+    assert not home.module.radio.authenticating, "or there will be one"
 
     # The meter refuses whoever comes again so soon; a usual join is tried twice within the attempt.
     home.meter.paa.join_time_s = None
@@ -400,8 +411,9 @@ async def test_two_flows_for_the_same_meter(hass: HomeAssistant, home: Simulated
 
     first, _ = await follow(hass, first)
     assert first["type"] is FlowResultType.CREATE_ENTRY
-    with pytest.raises(UnknownFlow):
-        await submit(hass, second)
+    second = await submit(hass, second)
+    assert second["type"] is FlowResultType.ABORT
+    assert second["reason"] == "already_configured"
 
 
 async def test_each_entry_gets_its_own_meter(hass: HomeAssistant, ports: Ports) -> None:
@@ -439,8 +451,7 @@ async def test_log_tells_which_of_several_meters_is_lost(
 async def test_meter_that_was_added_meanwhile(hass: HomeAssistant, home: SimulatedHome) -> None:
     step = await submit(hass, await start_flow(hass))
     await until(lambda: hass.data.get(JOINED_METERS))
-    (flow,) = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    add_entry(hass, flow["context"]["unique_id"] or "", "/dev/ttyUSB1")
+    add_entry(hass, await async_unique_id(hass, ID), "/dev/ttyUSB1")
     step = await hass.config_entries.flow.async_configure(step["flow_id"])
     assert step["type"] is FlowResultType.ABORT
     assert step["reason"] == "already_configured"

@@ -2,17 +2,25 @@
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from datetime import datetime, timedelta
 import json
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import issue_registry as ir
 import pytest
 
+from custom_components.broute.const import DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from custom_components.broute.diagnostics import async_get_config_entry_diagnostics
 from simulator import ID, PASSWORD, SimulatedHome, link_local
 
 from .world import PORT, TOKEN, UNIQUE_ID, Ports, add_entry, has_value, until, value
+
+
+def has_issue(hass: HomeAssistant) -> bool:
+    return any(domain == DOMAIN for domain, _ in ir.async_get(hass).issues)
 
 
 async def diagnostics(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str, Any]:
@@ -88,7 +96,38 @@ async def test_why_the_meter_is_not_read_is_in_it(
     assert found["session"]["failure_in_words"] == "There is no such port"
     assert found["session"]["reading_is_overdue"] is True
     assert found["session"]["channel"] is None
+    assert found["session"]["heard_at"] is None
+    outage = found["session"]["outage"]
+    assert datetime.fromisoformat(outage.pop("since"))
+    assert outage.pop("attempts") > 10
+    assert outage == {"searches_in_vain": 0, "refusals": 0, "heard_dbm": None}
     assert found["unreadable"] == {}
+    await until(lambda: has_issue(hass))
+    assert (await diagnostics(hass, entry))["issues"] == ["module_missing"]
+
+
+async def test_last_events_are_in_it_with_their_times(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    wall_clock: Callable[[SimulatedHome], None],
+) -> None:
+    wall_clock(home)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+    await asyncio.sleep(300)
+    lost_at = home.clock.now()
+    home.meter.paa.end_session()
+    await asyncio.sleep(60)
+    found = await diagnostics(hass, entry)
+    assert found["issues"] == []
+    assert found["session"]["outage"] is None
+    assert (
+        timedelta(0) <= home.clock.now() - datetime.fromisoformat(found["session"]["heard_at"]) < timedelta(minutes=1)
+    )
+    (lost,) = [event for event in found["last_events"] if "lost" in event["what"]]
+    assert abs(datetime.fromisoformat(lost["at"]) - lost_at) < timedelta(seconds=5)
+    assert lost["times"] == 1
 
 
 async def test_value_that_cannot_be_read_is_in_it(

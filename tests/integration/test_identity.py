@@ -39,5 +39,5 @@ async def test_name_says_nothing_of_the_id(hass: HomeAssistant, hass_storage: di
     assert len(unique_id) == 64
     assert unique_id != hashlib.sha256(ID.encode()).hexdigest()
     assert len(bytes.fromhex(hass_storage[STORAGE_KEY]["data"]["secret"])) == 32
-    assert unique_id.startswith(meter_token(unique_id))
-    assert len(meter_token(unique_id)) == 16
+    assert unique_id.startswith(meter_token(unique_id, ()))
+    assert len(meter_token(unique_id, ())) == 16

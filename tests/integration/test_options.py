@@ -1,7 +1,9 @@
 """Changing how often the meter is read, and how far back its log."""
 
 import asyncio
-from datetime import timedelta
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from itertools import pairwise
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_SCAN_INTERVAL
@@ -9,11 +11,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 
-from custom_components.broute.const import CONF_HISTORY_DAYS
+from custom_components.broute.const import CONF_HISTORY_DAYS, MIN_SCAN_INTERVAL_S
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
-from .world import has_value, until, value
+from .world import GET_RES, has_value, until, value
 
 
 async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
@@ -47,8 +49,43 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     ]
 
 
+async def test_meter_is_read_as_often_as_can_be(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: MIN_SCAN_INTERVAL_S})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+    await asyncio.sleep(60)
+    start = home.clock.now()
+    await asyncio.sleep(600)
+    # The answer takes a second, which is part of the interval; and once a minute something else is asked.
+    assert 600 / 7 < len([at for at, epcs in asked(home, start) if 0xE7 in epcs]) <= 600 / 5
+
+
+async def test_meter_that_is_read_in_parts_is_not_asked_more_often(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.faults.property_limit = 1
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: MIN_SCAN_INTERVAL_S})
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "export_energy"))
+    await asyncio.sleep(60)
+    start = home.clock.now()
+    await asyncio.sleep(600)
+    times = [at for at, _ in asked(home, start)]
+    assert min(later - earlier for earlier, later in pairwise(times)) > timedelta(seconds=4)
+    # Power, currents and two counters take a request each.
+    assert 600 / 28 < len([at for at, epcs in asked(home, start) if 0xE7 in epcs]) <= 600 / 20
+    assert has_value(hass, "power")
+
+
+def asked(home: SimulatedHome, start: datetime) -> list[tuple[datetime, Collection[int]]]:
+    """Return what the meter has answered to since then, and when."""
+    return [(answer.at, answer.epcs) for answer in home.meter.answers if answer.at > start and answer.esv == GET_RES]
+
+
 @pytest.mark.parametrize(
-    "typed", [{CONF_SCAN_INTERVAL: 9}, {CONF_SCAN_INTERVAL: 3601}, {CONF_HISTORY_DAYS: 0}, {CONF_HISTORY_DAYS: 100}]
+    "typed", [{CONF_SCAN_INTERVAL: 4}, {CONF_SCAN_INTERVAL: 3601}, {CONF_HISTORY_DAYS: 0}, {CONF_HISTORY_DAYS: 100}]
 )
 async def test_options_have_limits(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, typed: dict[str, int]

@@ -151,6 +151,7 @@ async def assert_unloads(hass: HomeAssistant, home: SimulatedHome, entry: Broute
     assert entry.state is ConfigEntryState.NOT_LOADED
     assert is_free(home)
     assert home.meter.paa.session is None
+    assert not home.module.radio.authenticating, "or there will be one"
 
 
 async def test_reload(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 
 from custom_components.broute.const import CONF_METER, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
-from simulator import ID, PASSWORD, SimulatedHome, Truth
+from simulator import ID, PASSWORD, MeterModel, SimulatedHome, Truth
 
 PORT = "/dev/ttyUSB0"
 TOKEN = "0123456789abcdef"
@@ -46,6 +46,10 @@ class Ports:
         """Plug in the module of a simulated home."""
         home = self._homes[url] = SimulatedHome(**simulated)
         return home
+
+    def move(self, url: str, to: str) -> None:
+        """Give the port of a module another name."""
+        self._homes[to] = self._homes.pop(url)
 
     async def open(
         self,
@@ -117,8 +121,10 @@ async def until(condition: Callable[[], object], limit_s: float = 300.0) -> floa
 
 
 def sensor_id(hass: HomeAssistant, key: str, token: str = TOKEN) -> str | None:
-    """Return the entity id of a sensor, if there is such an entity."""
-    return er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{token}_{key}")
+    """Return the entity id of a sensor of any kind, if there is such an entity."""
+    registry = er.async_get(hass)
+    found = (registry.async_get_entity_id(kind, DOMAIN, f"{token}_{key}") for kind in ("sensor", "binary_sensor"))
+    return next((entity_id for entity_id in found if entity_id), None)
 
 
 def sensor(hass: HomeAssistant, key: str, token: str = TOKEN) -> State | None:
@@ -138,6 +144,13 @@ def has_value(hass: HomeAssistant, key: str, token: str = TOKEN) -> bool:
     return value(hass, key, token) not in {None, "unavailable", "unknown"}
 
 
+def update_software(home: SimulatedHome, model: MeterModel) -> None:
+    """Let the meter start anew as another model."""
+    home.meter.model = home.meter.object.model = model
+    home.meter.object.readable, home.meter.object.settable = model.readable, model.settable
+    home.meter.paa.end_session()
+
+
 def add_entry(hass: HomeAssistant, unique_id: str, device: str) -> BrouteConfigEntry:
     """Add an entry as the config flow makes it, without setting it up."""
     entry = MockConfigEntry(
@@ -146,6 +159,22 @@ def add_entry(hass: HomeAssistant, unique_id: str, device: str) -> BrouteConfigE
     entry.add_to_hass(hass)
     added: BrouteConfigEntry = entry
     return added
+
+
+def is_described(entry: BrouteConfigEntry) -> bool:
+    """Tell whether all is over that follows a join."""
+    coordinator = entry.runtime_data
+    constants = coordinator.meter.constants
+    if not coordinator.meter.is_described or constants is None or coordinator.data is None:
+        return False
+    return coordinator.data.export_kwh is not None or not constants.measures_export
+
+
+async def set_up(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
+    """Set the entry up and wait until it is known what meter this is."""
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: is_described(entry))
+    await hass.async_block_till_done()
 
 
 async def start_flow(hass: HomeAssistant) -> ConfigFlowResult:
@@ -181,6 +210,20 @@ async def follow(hass: HomeAssistant, step: ConfigFlowResult) -> tuple[ConfigFlo
     unsubscribe()
     await hass.async_block_till_done()
     return step, shown
+
+
+def suggestions(step: Any) -> dict[str, str]:
+    """Return what a form shows that is typed already."""
+    return {
+        str(key): key.description["suggested_value"]
+        for key in step["data_schema"].schema
+        if key.description is not None
+    }
+
+
+def fields(step: Any) -> set[str]:
+    """Return what a form asks for."""
+    return {str(key) for key in step["data_schema"].schema}
 
 
 def truth(home: SimulatedHome, epc: int) -> Truth:

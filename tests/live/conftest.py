@@ -16,6 +16,7 @@ import pytest_socket
 from development.child_process import free_port
 from development.config import CHECKOUT, write_config
 from development.home_assistant import HomeAssistant
+from development.websocket import Json
 
 
 # Before xdist looks at the groups: where this folder is named on the command line, xdist would be asked first.
@@ -63,11 +64,19 @@ def hass(environment: str) -> Path:
     return executable
 
 
+@pytest.fixture(scope="module")
+def config_entries() -> list[Json]:
+    """Return the config entries of before the first start: none, unless a module has its own."""
+    return []
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home_assistant(hass: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[HomeAssistant]:
+async def home_assistant(
+    hass: Path, tmp_path_factory: pytest.TempPathFactory, config_entries: list[Json]
+) -> AsyncIterator[HomeAssistant]:
     """Run a Home Assistant for the tests of one module."""
     folder = tmp_path_factory.mktemp("config")
     port = free_port()
-    write_config(folder, port)
+    write_config(folder, port, entries=config_entries)
     async with HomeAssistant(hass, folder, port) as running:
         yield running

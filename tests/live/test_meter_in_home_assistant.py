@@ -164,6 +164,20 @@ async def test_states_are_what_the_meter_measured(home_assistant: HomeAssistant,
     await assert_states_are_true(home_assistant, truth_log, QUANTITIES.keys())
 
 
+async def test_meter_is_reached_through_the_module(home_assistant: HomeAssistant, entry: Json) -> None:
+    listed = await home_assistant.command("config/device_registry/list")
+    devices = {device["name"]: device for device in listed if entry["entry_id"] in device["config_entries"]}
+    assert devices.keys() == {"B-Route Smart Meter", "Wi-SUN module"}
+    meter, module = devices["B-Route Smart Meter"], devices["Wi-SUN module"]
+    assert meter["via_device_id"] == module["id"]
+    assert meter["manufacturer"] == "Toshiba"
+    assert meter["model"] == "Low-voltage smart electric energy meter"
+    assert module["model"] == "SKSTACK-IP, dual stack"
+    assert module["sw_version"] == "1.5.2 (rev26e)"
+    assert module["via_device_id"] is None
+    assert module["serial_number"] is None
+
+
 @pytest.mark.usefixtures("entry")
 async def test_energy_dashboard_takes_the_meter(home_assistant: HomeAssistant) -> None:
     ids = await entities(home_assistant)

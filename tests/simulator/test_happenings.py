@@ -218,6 +218,29 @@ async def test_the_scale_changes() -> None:
         assert home.truth().import_kwh == 1400
 
 
+@pytest.mark.parametrize(
+    "letter", [{"password": "BA9876543210"}, {"identity": "FFEEDDCCBBAA99887766554433221100"}], ids=str
+)
+async def test_what_was_reissued_is_admitted_and_the_old_is_not(letter: dict[str, str]) -> None:
+    with SimulatedHome() as home:
+        peer, happenings = await opened(home)
+        happenings.happen("credentials_reissued", letter)
+        assert events(await peer.settle(1)) == ["26"]
+        peer.write(f"SKJOIN {ADDRESS}\r\n".encode())
+        assert "24" in events(await peer.settle(60))
+        await join(peer, home)
+        assert {"identity": home.meter.paa.identity, "password": home.meter.paa.password}.items() >= letter.items()
+        assert home.meter.pan.pairing_id == home.meter.paa.identity[-8:]
+
+
+async def test_the_meter_is_heard_otherwise() -> None:
+    with SimulatedHome() as home:
+        Happenings(home).meter_heard(lqi=0x40)
+        peer = await joined(home)
+        peer.write(b"SKSCAN 2 FFFFFFFF 6 0\r\n")
+        assert b"LQI:40" in await peer.settle(60)
+
+
 async def test_a_fault_of_the_meter_is_announced() -> None:
     with SimulatedHome() as home:
         peer, happenings = await opened(home)

@@ -11,7 +11,7 @@ import logging
 import math
 import random
 
-from .echonet.frame import ANSWERS, CONTROLLER, NODE_PROFILE, PORT, SMART_METER, Eoj, Esv, Frame, Property
+from .echonet.frame import ANSWERS, CONTROLLER, NODE_PROFILE, SMART_METER, Eoj, Esv, Frame, Property
 from .exceptions import (
     BrouteError,
     FrameError,
@@ -49,8 +49,6 @@ GATE_LIMIT_S = 70.0
 """So long a request waits for the renewal of the session or for the end of the transmission limit."""
 CONFIRMATIONS = 4
 """So many notifications wait for their confirmation at once."""
-BAR_LIMIT_S = 120.0
-"""After this time without news of the transmission limit a request tries whether it was lifted unheard."""
 
 _METER_OBJECTS = frozenset({SMART_METER, NODE_PROFILE})
 _OUR_CLASSES = frozenset({(0x05, 0xFF), (0x0E, 0xF0)})
@@ -89,8 +87,8 @@ class Conversation:
         """The link quality indicator of then, 0 to 255; `None` where the module does not tell."""
         self.heard_at: float | None = None
         """When the meter's last datagram came, on the event loop's clock; `None` before the first."""
-        self.was_answered = False
-        """Whether the meter has answered anything since it was joined."""
+        self.answered_at: float | None = None
+        """When the meter's last answer in this session came, on the event loop's clock; `None` before the first."""
         self.silent_attempts = SILENT_ATTEMPTS
         """So many attempts in a row without an answer are borne."""
         self.unanswered = 0
@@ -127,7 +125,7 @@ class Conversation:
     def begin(self) -> None:
         """Talk: the meter is joined."""
         self._joined = True
-        self.was_answered = False
+        self.answered_at = None
         self.unanswered = 0
         self._next_send_at = 0.0
         if self._meter:
@@ -158,11 +156,14 @@ class Conversation:
         self._renewed.set()
         self._queue.look_again()
 
-    def bar(self) -> None:
-        """Send nothing while the module is above its limit of transmission time (protocol 3.10)."""
+    def bar(self, trial_s: float) -> None:
+        """Send nothing while the module is above its limit of transmission time (protocol 3.10).
+
+        After `trial_s` without news of it a request tries whether it was lifted unheard.
+        """
         self.lift_bar()
         self._may_transmit.clear()
-        self._bar_limit = asyncio.get_running_loop().call_later(BAR_LIMIT_S, self._try_the_bar)
+        self._bar_limit = asyncio.get_running_loop().call_later(trial_s, self._try_the_bar)
 
     def lift_bar(self) -> None:
         """Send again."""
@@ -185,6 +186,10 @@ class Conversation:
     @property
     def _gates_are_open(self) -> bool:
         return self._renewed.is_set() and self._may_transmit.is_set()
+
+    def _may_send(self) -> bool:
+        """Tell whether what waits for its turn at the module may be sent: asked when the turn has come."""
+        return self._joined and self._gates_are_open
 
     def _clear_at(self) -> float:
         """Return from when on a request can be sent: at once where it fails at once, without a session."""
@@ -252,7 +257,7 @@ class Conversation:
         while attempts:
             await self._send(pending)
             if frame := await self._await_answer(pending):
-                self.was_answered = True
+                self.answered_at = asyncio.get_running_loop().time()
                 self.unanswered = 0
                 self._statistics.answers += 1
                 return frame
@@ -292,17 +297,21 @@ class Conversation:
         """Put a request on the air; when the module could not, again after a pause."""
         module_was_silent = False
         pauses_s = iter(NOT_SENT_PAUSES_S)
+        gives_up_at = asyncio.get_running_loop().time() + GATE_LIMIT_S
         while True:
-            link = await self._clear_to_send()
+            link = await self._clear_to_send(gives_up_at)
             self._tid = (self._tid + 1) & 0xFFFF
             try:
-                await link.send(pending.frame(self._tid))
+                if not await link.send(pending.frame(self._tid), self._may_send):
+                    # A gate has closed while others had their turn at the module.
+                    self._next_send_at = 0.0
+                    continue
             except NotSentError:
                 _LOGGER.debug("The module could not put a datagram on the air")
                 self._statistics.not_sent += 1
                 if self._bar_is_tried:
-                    self.bar()
-                    raise
+                    self.bar(link.duty_limit_trial_s)
+                    continue
                 pause_s = next(pauses_s, None)
                 # It may have been sent all the same, and only the acknowledgement lost.
                 if await pending.is_settled_within(NOT_SENT_PAUSES_S[-1] if pause_s is None else pause_s):
@@ -326,12 +335,12 @@ class Conversation:
                 self._statistics.requests += 1
                 return
 
-    async def _clear_to_send(self) -> Link:
+    async def _clear_to_send(self, gives_up_at: float) -> Link:
         """Wait for the spacing, the renewal and the duty limit; return the link that may be used."""
         loop = asyncio.get_running_loop()
         if loop.time() < self._next_send_at or not self._gates_are_open:
             try:
-                async with asyncio.timeout(GATE_LIMIT_S):
+                async with asyncio.timeout_at(gives_up_at):
                     await asyncio.sleep(self._next_send_at - loop.time())
                     while not self._gates_are_open:
                         await self._renewed.wait()
@@ -382,8 +391,6 @@ class Conversation:
             self._pending.expect_no_more_than(self._timer.slowest_s.get(self._pending.kind, 0.0))
 
     def _objection_to(self, datagram: Datagram) -> Drop | None:
-        if datagram.source_port != PORT or datagram.destination_port != PORT:
-            return Drop.WRONG_PORT
         if self._meter is None or datagram.mac != self._meter.mac:
             return Drop.STRANGER
         return None if datagram.encrypted else Drop.UNENCRYPTED
@@ -396,7 +403,10 @@ class Conversation:
             self._confirmations.add(task)
             task.add_done_callback(self._confirmations.discard)
         for listener in tuple(self._listeners):
-            listener(frame)
+            try:
+                listener(frame)
+            except Exception:  # the port must go on whatever becomes of those who look on
+                _LOGGER.exception("Somebody who was told of a notification has failed")
 
     async def _confirm(self, link: Link, notification: Frame) -> None:
         """Answer an INFC (protocol 1.3); the meter repeats it when the answer is lost."""
@@ -408,7 +418,7 @@ class Conversation:
             properties=tuple(Property(epc) for epc in notification.epcs),
         )
         try:
-            await link.send(answer.to_bytes())
+            await link.send(answer.to_bytes(), self._may_send)
         except BrouteError as err:
             _LOGGER.debug("A notification was not confirmed: %s", err)
 

@@ -48,6 +48,8 @@ class Reaction(StrEnum):
     """Send nothing until the transmission limit is lifted; keep the session."""
     LIFT = "lift"
     """Send again."""
+    BREAK_OFF = "break_off"
+    """The session that the module still held is lost while it is checked: end the check, and join."""
     REJOIN = "rejoin"
     """The session is lost: join again, as the module is."""
     RESET = "reset"
@@ -62,9 +64,19 @@ _S = SessionState
 _JOINED = frozenset({_S.JOINED, _S.RENEWING})
 _ALWAYS = frozenset(_S) - {_S.CLOSED}
 
+_ENDS = (
+    LinkEvent.JOIN_FAILED,
+    LinkEvent.ENDED_BY_METER,
+    LinkEvent.ENDED,
+    LinkEvent.EXPIRED,
+    LinkEvent.RESET,
+    LinkEvent.LOST,
+)
+
 _TABLE: tuple[tuple[Occurrence, frozenset[SessionState], Reaction], ...] = (
     (LinkEvent.JOINED, frozenset({_S.AUTHENTICATING}), Reaction.BEGIN),
     (LinkEvent.JOINED, frozenset({_S.RENEWING}), Reaction.RESUME),
+    *((event, frozenset({_S.AUTHENTICATING}), Reaction.BREAK_OFF) for event in _ENDS),
     (LinkEvent.JOIN_FAILED, _JOINED, Reaction.REJOIN),
     (LinkEvent.ENDED_BY_METER, _JOINED, Reaction.REJOIN),
     (LinkEvent.ENDED, _JOINED, Reaction.REJOIN),

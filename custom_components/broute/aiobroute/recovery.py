@@ -2,11 +2,13 @@
 
 Pure: the session carries it out. In the order of the attempts: join the remembered network, and search when that
 fails; the same after a reset of the module; the same on a port that was closed and opened again. After that the meter
-is out of reach, and is called again and again where it was last, with a search only now and then.
+is out of reach, and is called again and again where it was last, with a search only now and then. A session that does
+not last ends no outage: the next attempt goes on where the one before it has stopped.
 """
 
 from dataclasses import dataclass, replace
 from enum import IntEnum
+import math
 import random
 
 from .exceptions import (
@@ -25,12 +27,16 @@ PORT_PAUSE_S = 1.0
 PORT_BUSY_PAUSE_S = 5.0
 REFUSAL_PAUSES_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """The meter refuses the authentication, or nothing is known of a meter that a search does not find."""
-SILENCE_PAUSE_S = 5.0
-"""A meter that does not answer a join has been called for 40 s already (protocol 3.5)."""
-LONG_SILENCE_S = 3600.0
-LONG_SILENCE_PAUSE_S = 60.0
+SILENCE_PAUSES_S = ((3600.0, 5.0), (86_400.0, 10.0), (math.inf, 60.0))
+"""Up to which age of the outage, which pause: a meter that does not answer a join has been called for 40 s already
+(protocol 3.5), and one without mains for hours is still to be read within a minute of its return."""
 AIR_PAUSES_S = (1.0, 1.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
 """The port or the module failed in the middle of a scan or a join: the air is not used again and again for that."""
+RELAPSE_PAUSES_S = (1.0, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
+"""From the beginning of a session that did not prove itself to the next attempt, at least: two controllers with one ID
+take the session from each other, and would do nothing else."""
+PROOF_S = 60.0
+"""A session has proved itself when the meter answers after so long."""
 JITTER = 0.2
 """Each pause is lengthened by up to this share of it, so that not all homes of a street call at once."""
 SEARCH_EVERY = 8
@@ -78,16 +84,34 @@ _USUAL = Attempt(Footing.AS_IT_IS, searches=False)
 
 
 class Recovery:
-    """One outage. `footing` is what its cause demands of the first attempt, `since_s` when it began."""
+    """One outage, and those after it, to the first session that proves itself.
+
+    `footing` is what the cause demands of the first attempt, `since_s` when the outage began.
+    """
 
     def __init__(self, footing: Footing, randomness: random.Random, *, since_s: float) -> None:
         self.outage = Outage(since_s=since_s)
         """What was tried so far."""
+        self.relapses = 0
+        """How many sessions in a row were lost before they had proved themselves."""
+        self.rests_until_s = since_s
+        """The next attempt comes no sooner, on the event loop's clock."""
         self._footing = footing
         self._random = randomness
+        self._rung = 0
         self._rebuffs = 0
         self._module_failed = False
         self._broken_off = 0
+
+    def relapse(self, footing: Footing, *, begun_s: float, now_s: float) -> None:
+        """Go on where the last outage has ended: the session that began then was lost, and has not proved itself."""
+        if not self.relapses:
+            # Whatever was tried until the meter could be joined: this is another matter.
+            self._rung = 1
+        self.relapses += 1
+        self.outage = Outage(since_s=now_s)
+        self.rests_until_s = begun_s + self._lengthened(_nth(RELAPSE_PAUSES_S, self.relapses))
+        self.demand(footing)
 
     def demand(self, footing: Footing) -> None:
         """Let the next attempt begin with no less than this."""
@@ -95,8 +119,9 @@ class Recovery:
 
     def next_attempt(self) -> Attempt:
         """Return what is tried now."""
-        number = self.outage.attempts
-        self.outage = replace(self.outage, attempts=number + 1)
+        self.outage = replace(self.outage, attempts=self.outage.attempts + 1)
+        number = self._rung
+        self._rung += 1
         if number < len(_FIRST):
             attempt = _FIRST[number]
         else:
@@ -124,6 +149,9 @@ class Recovery:
         if used_air and isinstance(failure, PortError | ModuleError | NotAModuleError):
             self._broken_off += 1
             pause_s = max(pause_s, _nth(AIR_PAUSES_S, self._broken_off))
+        return self._lengthened(pause_s)
+
+    def _lengthened(self, pause_s: float) -> float:
         return pause_s * self._random.uniform(1, 1 + JITTER)
 
     def _base_pause_s(self, failure: BrouteError, outage_s: float, *, knows_network: bool) -> float:
@@ -138,11 +166,13 @@ class Recovery:
                 self.demand(Footing.REOPEN if self._module_failed else Footing.RESET)
                 self._module_failed = True
                 return PORT_PAUSE_S
+        # The meter was reached for, so port and module have served.
         self._module_failed = False
+        self._broken_off = 0
         if isinstance(failure, CredentialsRefusedError) or not knows_network:
             self._rebuffs += 1
             return _nth(REFUSAL_PAUSES_S, self._rebuffs)
-        return SILENCE_PAUSE_S if outage_s < LONG_SILENCE_S else LONG_SILENCE_PAUSE_S
+        return next(pause_s for up_to_s, pause_s in SILENCE_PAUSES_S if outage_s < up_to_s)
 
 
 def _nth(pauses_s: tuple[float, ...], number: int) -> float:

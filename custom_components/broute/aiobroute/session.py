@@ -28,11 +28,11 @@ from .exceptions import (
 )
 from .instances import Instances
 from .journal import Journal, JournalEntry
-from .link.base import Dialect, Drop, Link, LinkListener, Module, Network
+from .link.base import Dialect, Drop, Link, LinkEvent, LinkListener, Module, Network
 from .link.identify import identify
 from .link.port import PortOpener, open_with_serialx
 from .reactions import Lapse, Occurrence, Reaction, SessionState, failure_of, reaction_to, words_for
-from .recovery import Attempt, Footing, Outage, Recovery
+from .recovery import PROOF_S, Attempt, Footing, Outage, Recovery
 from .response_timer import ResponseTimer
 from .search import SCAN_DURATIONS, Search
 from .statistics import Statistics
@@ -51,9 +51,10 @@ RENEWAL_LIMIT_S = 60.0
 LEAVE_LIMIT_S = 5.0
 """For an orderly end, which may have to wait for a command that is under way."""
 SURPRISE_PAUSE_S = 10.0
-PATIENCE = (1, 4, 10)
-"""How many times more silence is borne in a session that replaces one which the meter had fallen silent in: when a new
-session does not help, more of them do not help more. The most are 10 minutes: the meter may have started anew since."""
+PATIENCE = (1, 1, 1, 4, 7)
+"""How many times more silence is borne in a session after so many that did not prove themselves: when neither a new
+session has helped, nor a reset of the module, nor the port, more of them do not help more. The most are 10 minutes: the
+meter may have started anew since."""
 DISTURBANCES = 3
 DISTURBANCE_SPAN_S = 60.0
 """So many spoilt lines and answers to nobody's commands in this time are another program's work, not the wire's."""
@@ -116,9 +117,9 @@ class Session:
         self._keeper: asyncio.Task[None] | None = None
         self._recovery: Recovery
         """Of the outage that is there, or was the last; from the beginning of the session on."""
+        self._begun_at = 0.0
+        """When the session with the meter began, on the event loop's clock."""
         self._journal = Journal()
-        self._fruitless_sessions = 0
-        """How many sessions in a row have brought no answer."""
         self._disturbances: deque[float] = deque(maxlen=DISTURBANCES)
         self._state_listeners: list[StateListener] = []
         self._lost = asyncio.Event()
@@ -179,7 +180,7 @@ class Session:
         """Scan once, and return everything that was heard, the strongest first; then set the session up again.
 
         It breaks into whatever is going on: a session is ended in order, a pause or an attempt is broken off, and only
-        a scan or a join that is under way goes on to its end first, 65 s at the most. Who is cancelled meanwhile leaves
+        a scan that is under way goes on to its end first, 41 s at the most. Who is cancelled meanwhile leaves
         the rest to the background. `duration`: 3 to 7, which is 3 to 36 s.
 
         Raises:
@@ -267,12 +268,14 @@ class Session:
                 self._note("session renewed")
                 self._end_renewal()
                 self._become(SessionState.JOINED)
-            case Reaction.BAR:
+            case Reaction.BAR if self._link:
                 self._note("transmission limit reached")
-                self.conversation.bar()
+                self.conversation.bar(self._link.duty_limit_trial_s)
             case Reaction.LIFT:
                 self._note("transmission limit lifted")
                 self.conversation.lift_bar()
+            case Reaction.BREAK_OFF if self.conversation.is_joined:
+                self.conversation.end(failure_of(occurrence))
             case Reaction.REJOIN:
                 self._lose(occurrence, Footing.AS_IT_IS)
             case Reaction.RESET:
@@ -286,7 +289,8 @@ class Session:
         self._begun()
 
     def _begun(self) -> None:
-        patience = PATIENCE[min(self._fruitless_sessions, len(PATIENCE) - 1)]
+        patience = PATIENCE[min(self._recovery.relapses, len(PATIENCE) - 1)]
+        self._begun_at = asyncio.get_running_loop().time()
         self._lost.clear()
         self._holds_session = True
         self.failure = None
@@ -319,10 +323,15 @@ class Session:
         _LOGGER.debug("The session is lost: %s", cause.name)
         self._note(f"session lost: {words_for(cause)}")
         self.statistics.losses[cause.name.lower()] += 1
-        fruitless = cause is Trouble.METER_SILENT and not self.conversation.was_answered
-        self._fruitless_sessions = self._fruitless_sessions + 1 if fruitless else 0
-        self._begin_outage(footing)
-        self._holds_session = False
+        answered_at = self.conversation.answered_at
+        if answered_at is not None and answered_at - self._begun_at >= PROOF_S:
+            self._begin_outage(footing)
+        else:
+            self._recovery.relapse(footing, begun_s=self._begun_at, now_s=asyncio.get_running_loop().time())
+        if cause is LinkEvent.ENDED:
+            # By another program, but in order: the meter takes its rest all the same.
+            self.left_at = asyncio.get_running_loop().time()
+        self._holds_session = not isinstance(cause, LinkEvent)
         self._lost.set()
         self._abandon(failure_of(cause))
         self._become(SessionState.WAITING)
@@ -390,6 +399,9 @@ class Session:
 
     async def _set_up(self) -> None:
         """Try until there is a session, with growing pauses."""
+        rest_s = self._recovery.rests_until_s - asyncio.get_running_loop().time()
+        if rest_s > 0:
+            await asyncio.sleep(rest_s)
         surprised = False
         while True:
             self._lost.clear()
@@ -471,6 +483,7 @@ class Session:
         self._become(SessionState.AUTHENTICATING)
         if not await link.take_up(network):
             return False
+        self._holds_session = True
         self.instances.forget()
         self._joining = network
         self.conversation.listen_to(link, network)
@@ -525,11 +538,14 @@ class Session:
             self._joining = network
             self.conversation.listen_to(link, network)
             self.statistics.joins += 1
+            self._holds_session = True
             try:
                 # That it is joined is reported first, and there may be more news before this returns.
                 await link.join(network)
             except (CredentialsRefusedError, MeterSilentError) as err:
                 self._note(f"join failed: {type(err).__name__}")
+                # Where nobody has answered, the report of a success may be what was lost.
+                self._holds_session = isinstance(err, MeterSilentError)
                 if isinstance(err, MeterSilentError) or attempt == JOIN_ATTEMPTS:
                     raise
                 await asyncio.sleep(JOIN_PAUSE_S)

@@ -1,6 +1,8 @@
 """The meter's clock against Home Assistant's: how far it is off, and whether its stamps may be used.
 
-A meter loses its clock in a long outage, and whatever it logs then stands at a wrong time.
+A meter loses its clock in a long outage, and whatever it logs then stands at a wrong time. Home Assistant's may be the
+wrong one as well, above all before a machine without a battery has found a time server. Which of them was set when they
+agree again tells a third: the event loop's, which nobody sets.
 """
 
 from dataclasses import dataclass
@@ -8,18 +10,23 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
-from ..aiobroute import SmartMeter
-from ..const import DOMAIN
+from ..aiobroute import ClockReading, SmartMeter
+from ..issues import Issue, Issues
 from .ledger import CLOCK_TOLERANCE, Ledger
 
 DRIFT: Final = timedelta(seconds=1) / timedelta(hours=1)
 """More than a quartz clock gains or loses."""
 AGE_LIMIT_S: Final = 3600.0
+DOUBT_S: Final = 10.0
+"""A clock that is in doubt is looked at again after this time, if nothing else has it looked at."""
 CONFIRMATION_S: Final = 300.0
 """A clock that seems to be wrong is looked at again after this time: it may have been ours, before it was set."""
+
+
+class ClockWrongError(Exception):
+    """The meter's clock is wrong, or not known to be right: nothing that it stamps is used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +54,13 @@ class ClockOffset:
         return ClockOffset(low, high, self.at) if low <= high else self
 
 
-def clock_issue_id(token: str) -> str:
-    """Return what names the repair issue about the clock of a meter."""
-    return f"clock_wrong_{token}"
-
-
 class ClockWatch:
     """Looks at a meter's clock once an hour and in each new session, and tells the user when it is wrong.
 
     `offset` is what was seen last, `None` before that.
     """
 
-    def __init__(self, hass: HomeAssistant, meter: SmartMeter, ledger: Ledger, *, token: str, title: str) -> None:
+    def __init__(self, hass: HomeAssistant, meter: SmartMeter, ledger: Ledger, issues: Issues) -> None:
         """Look at nothing yet."""
         self.offset: ClockOffset | None = None
         self.next_look_s: float = AGE_LIMIT_S
@@ -66,11 +68,26 @@ class ClockWatch:
         self._hass = hass
         self._meter = meter
         self._ledger = ledger
-        self._issue_id = clock_issue_id(token)
-        self._title = title
+        self._issues = issues
         self._right_at_s: float | None = None
         """When it was found to be right, on the event loop's clock; `None` if that is in doubt."""
-        self._suspected_at_s: float | None = None
+        self._suspicion: tuple[float, timedelta] | None = None
+        """Since when it seems to be wrong, and by how much it did then."""
+        self._reading: ClockReading | None = None
+        """The first look since which it has run on evenly, or one at which it was right."""
+        self._was_right = False
+        """Whether it was right at that look, and so is still."""
+
+    @property
+    def shows(self) -> datetime:
+        """What the meter's clock shows now, at least.
+
+        Raises:
+            ClockWrongError: it is not right, or in doubt.
+        """
+        if self._reading is None or not self.is_right:
+            raise ClockWrongError("The meter's clock is in doubt")
+        return self._reading.earliest(self._now_s)
 
     @property
     def is_right(self) -> bool:
@@ -80,6 +97,7 @@ class ClockWatch:
     def doubt(self) -> None:
         """Use no stamp before the clock was looked at again."""
         self._right_at_s = None
+        self.next_look_s = DOUBT_S
 
     async def async_check(self, age_limit_s: float = AGE_LIMIT_S) -> bool:
         """Look at the clock, if it was not within this time, in seconds; return whether it is right.
@@ -95,30 +113,32 @@ class ClockWatch:
         self.offset = offset.narrowed_by(self.offset)
         self._right_at_s = None
         middle = self.offset.middle
+        ran_on = reading.goes_on_from(self._reading) if self._reading else None
         if abs(middle) <= CLOCK_TOLERANCE:
-            self._suspected_at_s = None
+            if self._suspicion and ran_on is False:
+                # It was wrong, for however short a time.
+                self._ledger.check_clock(self._suspicion[1], now, ran_on=False)
+            self._suspicion = None
             self._right_at_s = now_s
-            self._ledger.check_clock(middle, now)
-            ir.async_delete_issue(self._hass, DOMAIN, self._issue_id)
+            self._reading, self._was_right = reading, True
+            self._ledger.check_clock(middle, now, ran_on=ran_on)
+            self._issues.withdraw(Issue.CLOCK_WRONG)
             return True
-        if self._suspected_at_s is None:
-            self._suspected_at_s = now_s
-        if self._ledger.clock_is_wrong or now_s - self._suspected_at_s >= CONFIRMATION_S:
-            self._ledger.check_clock(middle, now)
+        if not ran_on:
+            self._reading, self._was_right = reading, False
+        if self._suspicion is None:
+            self._suspicion = now_s, middle
+        is_certain = self._ledger.clock_is_wrong or now_s - self._suspicion[0] >= CONFIRMATION_S
+        if is_certain and not self._was_right:
+            self._ledger.check_clock(middle, now, ran_on=ran_on)
+        if is_certain:
             self._tell(middle)
-        self.next_look_s = AGE_LIMIT_S if self._ledger.clock_is_wrong else CONFIRMATION_S
+        self.next_look_s = AGE_LIMIT_S if is_certain else CONFIRMATION_S
         return False
 
     def _tell(self, offset: timedelta) -> None:
-        ir.async_create_issue(
-            self._hass,
-            DOMAIN,
-            self._issue_id,
-            is_fixable=False,
-            severity=ir.IssueSeverity.WARNING,
-            translation_key="clock_fast" if offset > timedelta(0) else "clock_slow",
-            translation_placeholders={"name": self._title, "minutes": str(round(abs(offset) / timedelta(minutes=1)))},
-        )
+        text = "clock_fast" if offset > timedelta(0) else "clock_slow"
+        self._issues.tell(Issue.CLOCK_WRONG, text, minutes=str(round(abs(offset) / timedelta(minutes=1))))
 
     @property
     def _now_s(self) -> float:

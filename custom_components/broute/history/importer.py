@@ -1,36 +1,26 @@
 """Brings the rows of a meter's log up to date: asks the meter for the days that are missing, and writes what follows.
 
-Above: the keeper, which says when. Below: the planner, which decides, the client, and the rows in the database. Nothing
-is remembered of what was done: the rows that are there tell what is missing.
+Above: the keeper, which says when. Below: the planner, which decides, the reader, which asks the meter, and the rows in
+the database. Nothing is remembered of what was done: the rows that are there tell what is missing.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from decimal import Decimal
-from itertools import takewhile
-import logging
+from datetime import date, datetime
+from enum import Enum, auto
 from typing import Final
 
 from homeassistant.core import HomeAssistant
-from homeassistant.util import dt as dt_util
 
-from ..aiobroute import Constants, CountersAt, PropertyError, PropertyRefusedError, SmartMeter
+from ..aiobroute import Constants, CountersAt, SmartMeter
+from ..const import MAX_HISTORY_DAYS
+from .clock import ClockWatch
 from .ledger import Ledger
-from .planner import DAY, HALF_HOUR, HOUR, Counting, Gap, Log, Plan, Row, day_of, midnight, plan
-from .series import LogError, Series
+from .planner import DAY, HOUR, Counting, Gap, Hole, Plan, Row, day_of, midnight, plan
+from .reader import EXPORT, IMPORT, LogReader
+from .series import Series
 
-_LOGGER = logging.getLogger(__name__)
-
-IMPORT: Final = "import"
-EXPORT: Final = "export"
-
-LOG_DELAY = timedelta(minutes=2)
-"""A half hour is in the meter's log when this time is over."""
-MINUTE: Final = timedelta(minutes=1)
-MINUTES_AT_ONCE: Final = 10
-UNREADABLE: Final = 3
-"""A day that could not be understood so often is given up."""
+HOURS_A_DAY: Final = 24
 GAPS_KEPT: Final = 100
 
 
@@ -66,16 +56,50 @@ class Progress:
     gaps: Mapping[str, Sequence[Gap]] = field(default_factory=dict)
 
 
+class _Extent(Enum):
+    """What of the rows a run is about."""
+
+    BEHIND = auto()
+    """What follows the last ones: it is written as it becomes known."""
+    BEFORE = auto()
+    """What comes before the first ones: all of them rise by that at once, when it is known as a whole."""
+    AGAIN = auto()
+    """All of them, as if there were none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """An import that is under way.
+
+    Attributes:
+        constants: what meter it is.
+        series: by direction, those that the meter logs.
+        start: as far back as the log is wanted.
+        all_rows: how many rows there are at the most from then on.
+        imported: what it has done.
+        looked_into: the holes whose minutes were read.
+    """
+
+    constants: Constants
+    series: Mapping[str, Series]
+    start: datetime
+    all_rows: int
+    imported: Imported = field(default_factory=Imported)
+    looked_into: set[Hole] = field(default_factory=set)
+
+
 class LogImporter:
     """Imports the log of one meter.
 
     Args:
         hass: Home Assistant.
         meter: the client.
+        clock: the watch on the meter's clock, which is right while anything is imported.
         ledger: what is known of the meter's past.
         token: what the series are named after.
         title: what the user calls the meter.
         depth_days: how far back the log is asked for.
+        secure: sees to it that what the ledger says now is stored.
         on_news: called when `progress` has changed.
     """
 
@@ -83,146 +107,160 @@ class LogImporter:
         self,
         hass: HomeAssistant,
         meter: SmartMeter,
+        clock: ClockWatch,
         ledger: Ledger,
         *,
         token: str,
         title: str,
         depth_days: int,
+        secure: Callable[[], Awaitable[None]],
         on_news: Callable[[], None],
     ) -> None:
         """Know nothing of the log yet."""
         self.progress = Progress()
         self._hass = hass
-        self._meter = meter
+        self._clock = clock
         self._ledger = ledger
         self._token = token
         self._title = title
         self._depth_days = depth_days
+        self._secure = secure
         self._on_news = on_news
-        self._counters: dict[str, dict[datetime, Decimal]] = {IMPORT: {}, EXPORT: {}}
-        self._read_until: dict[date, datetime] = {}
-        self._fresh: set[datetime] = set()
-        self._failures: dict[date, int] = {}
+        self._reader = LogReader(meter, clock)
 
     def take(self, half_hour: CountersAt) -> None:
         """Take a half hour that came when it was its time."""
-        self._add([half_hour])
-        self._fresh.add(half_hour.at)
+        self._reader.take(half_hour)
 
-    async def async_import(self, constants: Constants, again_days: int | None = None) -> Imported:
-        """Bring the rows up to date: from the last ones on, or today and so many days before once more.
+    def forget(self) -> None:
+        """Forget all that is known of the log."""
+        self._reader.forget()
+
+    async def async_import(self, constants: Constants) -> Imported:
+        """Write what is missing behind the last rows, and then what the meter has of before the first ones.
 
         Raises:
-            LogError: the recorder does not work now, or the meter's date has changed meanwhile.
+            ClockWrongError: the meter's clock is in doubt.
+            RecorderError: the recorder does not work now.
             BrouteError: the meter was not asked, or did not answer.
         """
-        imported = Imported()
+        run = self._run(constants, self._depth_days)
+        await self._complete(run, _Extent.BEHIND)
+        if await self._may_begin_earlier(run):
+            await self._complete(run, _Extent.BEFORE)
+        return run.imported
+
+    async def async_import_again(self, constants: Constants, days: int) -> Imported:
+        """Read today and so many days before once more, and write what is missing or different.
+
+        Raises:
+            ClockWrongError: the meter's clock is in doubt.
+            RecorderError: the recorder does not work now.
+            BrouteError: the meter was not asked, or did not answer.
+        """
+        self._reader.forget()
+        run = self._run(constants, days)
+        await self._complete(run, _Extent.AGAIN)
+        return run.imported
+
+    def _run(self, constants: Constants, days: int) -> _Run:
         directions = (IMPORT, EXPORT) if constants.logs_export else (IMPORT,)
-        every_series = {each: Series(self._hass, self._token, each, self._title) for each in directions}
-        depth_days = self._depth_days if again_days is None else again_days
-        start = midnight(day_of(dt_util.utcnow()) - DAY * depth_days)
+        series = {each: Series(self._hass, self._token, each, self._title) for each in directions}
+        return _Run(constants, series, midnight(day_of(self._clock.shows) - DAY * days), (days + 2) * HOURS_A_DAY)
+
+    async def _complete(self, run: _Run, extent: _Extent) -> None:
+        """Ask the meter until nothing more can become known, and write what follows from it.
+
+        Rows are read each time anew, and written in one step with that: others may have written or deleted some.
+        """
         while True:
-            number = 1 if again_days is None else (again_days + 2) * 24
-            rows = {each: await series.async_last_rows(number) for each, series in every_series.items()}
-            since = dict.fromkeys(directions, start)
-            if again_days is None:
-                since |= {each: max(start, kept[-1].end + HOUR) for each, kept in rows.items() if kept}
-            planned = self._plan(constants, rows, since)
-            if planned.begins and self._ledger.settle_exchange(planned.begins):
-                await self._look_closer(constants, planned.begins)
-                planned = self._plan(constants, rows, since)
-            if again_days is None or planned.day is None:
-                await self._write(every_series, planned, imported)
+            number = 1 if extent is _Extent.BEHIND else run.all_rows
+            rows = {each: await series.async_last_rows(number) for each, series in run.series.items()}
+            planned = self._plan(run, extent, rows)
+            if planned.day is None or extent is _Extent.BEHIND:
+                if await self._look_closer(run, planned, rows):
+                    continue
+                await self._write(run, extent, rows, planned)
             if planned.day is None:
                 break
             self._show(replace(self.progress, next_day=planned.day))
-            await self._read(planned.day)
-            imported.days.append(planned.day)
-        ends = [max(row.end for row in there) for each in directions if (there := (*rows[each], *planned.rows[each]))]
-        if len(ends) == len(directions):
+            if await self._reader.read(planned.day):
+                run.imported.days.append(planned.day)
+                self._show(replace(self.progress, days_read=self.progress.days_read + 1))
+        self._ledger.lost |= planned.lost
+        if ends := [
+            max(row.end for row in there) for each in run.series if (there := (*rows[each], *planned.rows[each]))
+        ]:
             self._show(replace(self.progress, complete_until=min(ends)))
-            self.forget(before=min(ends) - HOUR)
+            self._reader.forget(before=min(ends) - HOUR)
         self._show(replace(self.progress, next_day=None))
-        return imported
 
-    def forget(self, before: datetime | None = None) -> None:
-        """Forget what is known of the log, all of it or that of before an instant."""
-        for counters in self._counters.values():
-            for at in [at for at in counters if before is None or at < before]:
-                del counters[at]
-        self._fresh = {at for at in self._fresh if before is not None and at >= before}
-        for day in [day for day in self._read_until if before is None or midnight(day + DAY) < before]:
-            del self._read_until[day]
-        if before is None:
-            self._failures.clear()
-
-    def _plan(self, constants: Constants, rows: Mapping[str, Sequence[Row]], since: Mapping[str, datetime]) -> Plan:
+    def _plan(self, run: _Run, extent: _Extent, rows: Mapping[str, Sequence[Row]]) -> Plan:
+        since = dict.fromkeys(run.series, run.start)
+        if extent is _Extent.BEHIND:
+            farthest = midnight(day_of(self._clock.shows) - DAY * MAX_HISTORY_DAYS)
+            since |= {each: max(farthest, kept[-1].end + HOUR) for each, kept in rows.items() if kept}
+        past = self._ledger.past
+        is_again = extent is _Extent.AGAIN
         return plan(
             rows,
-            Log(counters=self._counters, read_until=self._read_until, fresh=self._fresh),
+            self._reader.known,
             since=since,
-            now=dt_util.utcnow(),
-            counting=counting_of(constants),
-            past=self._ledger.past,
+            now=self._reader.complete_until,
+            counting=counting_of(run.constants),
+            past=replace(past, lost={}) if is_again else past,
+            again=is_again,
         )
 
-    async def _write(self, every_series: Mapping[str, Series], planned: Plan, imported: Imported) -> None:
-        known = {each: [*self.progress.gaps.get(each, ())] for each in every_series}
-        for each, series in every_series.items():
-            if rows := planned.rows[each]:
-                await series.async_write(rows)
-                imported.rows[each] = imported.rows.get(each, 0) + len(rows)
-            imported.gaps.setdefault(each, []).extend(planned.gaps[each])
+    async def _look_closer(self, run: _Run, planned: Plan, rows: Mapping[str, Sequence[Row]]) -> bool:
+        """Settle when a new meter has begun to count, and learn from minutes what half hours leave open.
+
+        Return whether there may be news.
+        """
+        exchange, begins = self._ledger.exchange, planned.begins
+        if exchange and begins and exchange.begins is None:
+            if run.constants.logs_minutes:
+                begins = await self._reader.first_minute(exchange, begins)
+            self._ledger.settle_exchange(begins)
+            return True
+        if not run.constants.logs_minutes:
+            return False
+        if begins and begins.minute % 30 and begins not in self._reader.known.counters[IMPORT]:
+            ends = [kept[-1].end for kept in rows.values() if kept]
+            if min(ends, default=begins) <= begins:
+                # Home Assistant was started anew before there was a row of it.
+                await self._reader.read_minute(begins)
+                return True
+        if hole := next((hole for hole in planned.holes if hole not in run.looked_into), None):
+            run.looked_into.add(hole)
+            await self._reader.look_into(hole)
+            return True
+        return False
+
+    async def _may_begin_earlier(self, run: _Run) -> bool:
+        """Tell whether there may be something in the log before the first row of a series: more is wanted than was."""
+        for direction, series in run.series.items():
+            oldest = max(run.start, midnight(self._ledger.lost.get(direction, date.min) + DAY))
+            if not await series.async_rows(oldest, oldest + DAY) and await series.async_last_rows(1):
+                return True
+        return False
+
+    async def _write(self, run: _Run, extent: _Extent, rows: Mapping[str, Sequence[Row]], planned: Plan) -> None:
+        known = {each: [*self.progress.gaps.get(each, ())] for each in run.series}
+        for each, series in run.series.items():
+            new = planned.rows[each]
+            if extent is _Extent.BEFORE and not (new and rows[each] and new[0].start < rows[each][0].start):
+                # Rows that are there change only by what comes before them.
+                continue
+            if new:
+                # Who is killed now must not take it for another meter's, or for another time, afterwards.
+                await self._secure()
+                await series.async_write(new)
+                run.imported.rows[each] = run.imported.rows.get(each, 0) + len(new)
+            run.imported.gaps.setdefault(each, []).extend(planned.gaps[each])
             known[each] += [gap for gap in planned.gaps[each] if gap not in known[each]]
             del known[each][:-GAPS_KEPT]
         self._show(replace(self.progress, gaps=known))
-
-    async def _read(self, day: date) -> None:
-        """Read a day of the log: whatever is in it is known then, or known not to be there."""
-        asked_at = dt_util.utcnow()
-        try:
-            half_hours = await self._meter.history(day)
-        except PropertyRefusedError:
-            half_hours = []
-        except PropertyError:
-            self._failures[day] = self._failures.get(day, 0) + 1
-            if self._failures[day] < UNREADABLE:
-                raise
-            half_hours = []
-        if half_hours and half_hours[0].at.date() != day:
-            raise LogError("The meter's date has changed meanwhile")
-        self._add(half_hours)
-        self._read_until[day] = min(asked_at - LOG_DELAY, midnight(day + DAY))
-        self._show(replace(self.progress, days_read=self.progress.days_read + 1))
-
-    async def _look_closer(self, constants: Constants, begins: datetime) -> None:
-        """Ask a meter of the second generation for the minutes before its first half hour here."""
-        exchange = self._ledger.exchange
-        if exchange is None or not constants.logs_minutes:
-            return
-        known: list[CountersAt] = []
-        try:
-            while not known or known[-1].at > begins - HALF_HOUR:
-                at = known[-1].at if known else begins
-                minutes = await self._meter.minutes(at - MINUTE, MINUTES_AT_ONCE)
-                found = list(takewhile(lambda one: one.import_kwh is not None, reversed(minutes)))
-                known += found
-                if len(found) < len(minutes):
-                    break
-            else:
-                # Without a hole nobody knows where they were counted, but for those since it was seen here.
-                known = [one for one in known if begins < exchange.before or one.at >= exchange.before]
-        except PropertyError as err:
-            _LOGGER.debug("%s: The minutes before its first half hour are not known: %s", self._title, err)
-        if known:
-            self._add(known)
-            self._ledger.settle_exchange(known[-1].at)
-
-    def _add(self, counters: Sequence[CountersAt]) -> None:
-        for one in counters:
-            for direction, energy_kwh in ((IMPORT, one.import_kwh), (EXPORT, one.export_kwh)):
-                if energy_kwh is not None:
-                    self._counters[direction][one.at] = energy_kwh
 
     def _show(self, progress: Progress) -> None:
         if progress != self.progress:

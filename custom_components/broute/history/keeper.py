@@ -5,9 +5,10 @@ the readings, the meter's clock, and the importer.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 import logging
 import random
@@ -21,13 +22,15 @@ from ..aiobroute import (
     Constants,
     CountersAt,
     PropertyRefusedError,
+    SessionState,
     SmartMeter,
 )
-from .clock import AGE_LIMIT_S as CLOCK_AGE_LIMIT_S, ClockWatch
+from ..issues import Issues
+from .clock import AGE_LIMIT_S as CLOCK_AGE_LIMIT_S, ClockWatch, ClockWrongError
 from .importer import Imported, LogImporter, Progress, counting_of
 from .ledger import CLOCK_TOLERANCE, Identity, Ledger
 from .planner import DAY, HALF_HOUR, Counting, day_of
-from .series import LogError, RecorderError, recorder_is_there
+from .series import RecorderError, recorder_is_there
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -37,10 +40,6 @@ JITTER_S: Final = 45.0
 """So that not all controllers of a neighbourhood ask at once."""
 RETRIES_S: Final = (60.0, 120.0, 300.0, 900.0)
 """The pauses after something that could not be read or written; the last one again and again."""
-
-
-class ClockWrongError(LogError):
-    """The meter's clock is wrong, or not known to be right: nothing that it stamps is used."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +65,9 @@ class LogKeeper:
         ledger: what is known of the meter's past.
         token: what the series are named after.
         title: what the user calls the meter.
+        issues: where the user is told that the meter's clock is wrong.
         depth_days: how far back the log is asked for.
+        secure: sees to it that what the ledger says now is stored.
         on_news: called when something that is shown or kept has changed.
     """
 
@@ -78,7 +79,9 @@ class LogKeeper:
         *,
         token: str,
         title: str,
+        issues: Issues,
         depth_days: int,
+        secure: Callable[[], Awaitable[None]],
         on_news: Callable[[], None],
     ) -> None:
         """Prepare; nothing is asked or written before `async_meet` and `async_run`."""
@@ -87,19 +90,29 @@ class LogKeeper:
         self.failure: str | None = None
         """Why the log is not complete at present; `None` while nothing is in the way."""
         self.ledger = ledger
-        self.clock = ClockWatch(hass, meter, ledger, token=token, title=title)
+        self.clock = ClockWatch(hass, meter, ledger, issues)
         self._hass = hass
         self._meter = meter
         self._title = title
         self._on_news = on_news
         self._constants: Constants | None = None
         self._importer = LogImporter(
-            hass, meter, ledger, token=token, title=title, depth_days=depth_days, on_news=on_news
+            hass,
+            meter,
+            self.clock,
+            ledger,
+            token=token,
+            title=title,
+            depth_days=depth_days,
+            secure=secure,
+            on_news=on_news,
         )
+        self._taken: datetime | None = None
+        """The newest half hour that counts: it came while the clock was right."""
         self._wake = asyncio.Event()
         self._one_import = asyncio.Lock()
         self._timers: dict[Callable[[], None], asyncio.TimerHandle] = {}
-        self._unsubscribe = [meter.on_half_hour(self._take_notice)]
+        self._unsubscribe = [meter.on_half_hour(self._take_notice), meter.on_state(self._take_state)]
 
     @property
     def progress(self) -> Progress:
@@ -112,12 +125,14 @@ class LogKeeper:
     def async_meet(self, constants: Constants) -> None:
         """Begin, or go on, with the meter that was joined and has just told what it is."""
         self._constants = constants
-        self.clock.doubt()
-        if self.ledger.meet(Identity.of(constants), dt_util.utcnow()):
-            _LOGGER.warning("%s: Another meter, or one that counts otherwise: its log goes on from here", self._title)
-            self._importer.forget()
-            self.half_hour = None
         self._ask_if_missing()
+
+    @callback
+    def _take_state(self, state: SessionState) -> None:
+        """Use nothing of the next session before it is known which meter it is with, and what time it has."""
+        if state not in (SessionState.JOINED, SessionState.RENEWING):
+            self._constants = None
+            self.clock.doubt()
 
     async def async_run(self) -> None:
         """Keep the log complete, as long as this is not cancelled."""
@@ -130,7 +145,7 @@ class LogKeeper:
             except ClockWrongError as err:
                 self._call_in(self.clock.next_look_s, self._wake.set)
                 self._show(str(err))
-            except (BrouteError, LogError) as err:
+            except (BrouteError, RecorderError) as err:
                 _LOGGER.debug("%s: The log is not complete yet: %s", self._title, err)
                 self._call_in(next(pauses_s, RETRIES_S[-1]), self._wake.set)
                 self._show(str(err))
@@ -150,10 +165,11 @@ class LogKeeper:
 
     @callback
     def _take_notice(self, half_hour: CountersAt) -> None:
-        """Take a notice of the meter, once."""
-        if self.half_hour and half_hour.at == self.half_hour.at:
+        """Take a notice of the meter, once, and none that is older than what is known."""
+        now = dt_util.utcnow()
+        if self._taken and half_hour.at <= self._taken:
             return
-        late = dt_util.utcnow() - half_hour.at
+        late = now - half_hour.at
         if not -CLOCK_TOLERANCE <= late <= NOTICE_LIMIT + CLOCK_TOLERANCE:
             _LOGGER.debug("%s: A half hour came %s after its time: the clock is looked at", self._title, late)
             self.clock.doubt()
@@ -162,8 +178,9 @@ class LogKeeper:
     @callback
     def _take(self, half_hour: CountersAt) -> None:
         self.half_hour = half_hour
-        self.ledger.seen_at = dt_util.utcnow()
         if self.clock.is_right:
+            self._taken = half_hour.at
+            self.ledger.seen_at = dt_util.utcnow()
             self._importer.take(half_hour)
         self._wake.set()
         self._on_news()
@@ -177,57 +194,63 @@ class LogKeeper:
         self._call_in((due - now).total_seconds() + jitter_s, self._ask_if_missing)
         self._wake.set()
 
-    async def _fetch_half_hour(self) -> None:
+    async def _fetch_half_hour(self, constants: Constants) -> None:
         """Ask for the last half hour, if the meter should have told it by now and has not.
 
         A meter whose clock was set tells it at another time: that is looked at first.
         """
         now = dt_util.utcnow()
         expected = _half_hour_of(now - NOTICE_LIMIT)
-        if self.half_hour and self.half_hour.at >= expected:
+        if self._taken and self._taken >= expected:
             return
-        await self._check_clock(NOTICE_LIMIT.total_seconds())
+        await self._check(constants, NOTICE_LIMIT.total_seconds())
         half_hour = await self._meter.read_half_hour()
-        if half_hour and expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
+        if half_hour is None or self.ledger.past.is_doubtful(half_hour.at):
+            return
+        if expected <= half_hour.at <= _half_hour_of(now + CLOCK_TOLERANCE):
             self._take(half_hour)
 
     # The log.
 
     async def _look_after(self) -> None:
         """Do what is due: the clock, the last half hour, and whatever of the log is missing."""
-        if self._constants is None:
+        if (constants := self._constants) is None:
             return
-        await self._check_clock()
-        await self._fetch_half_hour()
+        await self._check(constants)
+        await self._fetch_half_hour(constants)
         if not recorder_is_there(self._hass):
             raise RecorderError("The recorder is not there")
         async with self._one_import:
-            imported = await self._importer.async_import(self._constants)
+            imported = await self._importer.async_import(constants)
         if imported.days:
             _LOGGER.info(
                 "%s: %d days of the meter's log were read; hours written: %s",
                 *(self._title, len(imported.days), imported.rows),
             )
 
-    async def _check_clock(self, age_limit_s: float = CLOCK_AGE_LIMIT_S) -> None:
+    async def _check(self, constants: Constants, age_limit_s: float = CLOCK_AGE_LIMIT_S) -> None:
+        """See to it that the clock is right, and that it is known which meter's it is."""
         if not await self.clock.async_check(age_limit_s):
             raise ClockWrongError("The meter's clock is not right")
+        if self.ledger.meet(Identity.of(constants), dt_util.utcnow()):
+            _LOGGER.warning("%s: Another meter, or one that counts otherwise: its log goes on from here", self._title)
+            self._importer.forget()
+            self.half_hour = self._taken = None
 
     async def async_import(self, days: int) -> Imported:
         """Read today and so many days before once more, and write what follows.
 
         Raises:
             ClockWrongError: the meter's clock is wrong.
-            LogError: there is no recorder, or it does not work now; or the meter's date has changed meanwhile.
+            RecorderError: there is no recorder, or it does not work now.
             BrouteError: the meter was not asked, or did not answer.
         """
         constants = self._constants or await self._meter.describe()
-        await self._check_clock()
+        await self._check(constants)
         if not recorder_is_there(self._hass):
             raise RecorderError("The recorder is not there")
         async with self._one_import:
-            self._importer.forget()
-            return await self._importer.async_import(constants, days)
+            return await self._importer.async_import_again(constants, days)
 
     async def async_get(self, start: datetime, end: datetime) -> list[HalfHour]:
         """Return the half hours that begin between two instants, as the meter's log has them.
@@ -240,10 +263,7 @@ class LogKeeper:
         # The end of the last half hour is in the log of the day that it begins.
         day = day_of(start)
         while day <= day_of(min(end + HALF_HOUR, dt_util.utcnow())):
-            try:
-                log |= {one.at: one for one in await self._meter.history(day)}
-            except PropertyRefusedError as err:
-                _LOGGER.debug("%s: %s", self._title, err)
+            log |= {one.at: one for one in await self._history(day)}
             day += DAY
         half_hours = []
         for at in sorted(at for at in log if start <= at < end):
@@ -258,6 +278,13 @@ class LogKeeper:
                 )
             )
         return half_hours
+
+    async def _history(self, day: date) -> list[CountersAt]:
+        """Read a day; return nothing if the meter refuses it twice."""
+        for _ in range(2):
+            with suppress(PropertyRefusedError):
+                return await self._meter.history(day)
+        return []
 
     def _show(self, failure: str | None) -> None:
         self.failure = failure

@@ -1,12 +1,12 @@
 """What must not be forgotten of a meter's past, because neither the meter nor the rows tell it. Pure.
 
-Which meter it was, until when, and when its clock was wrong. It is kept with the entry, and is about the world: what
-was read or written is not in it.
+Which meter it was, until when, when its clock was wrong, and how far back its log goes. It is kept with the entry, and
+is about the world: what was read or written is not in it.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any, Self
 
 from ..aiobroute import Constants
@@ -53,6 +53,8 @@ class Ledger:
         doubtful: the stamps that may be of a clock that was wrong.
         clock_good_at: when the meter's clock was seen to be right last; `None` if never.
         offsets: while the clock is wrong, by how much at least and at most so far; negative is slow.
+        clock_was_set: whether the meter's clock has been set while it was wrong, and not only Home Assistant's.
+        lost: for each direction the day up to which the meter's log tells nothing of it.
     """
 
     identity: Identity | None = None
@@ -61,9 +63,14 @@ class Ledger:
     doubtful: tuple[Span, ...] = ()
     clock_good_at: datetime | None = None
     offsets: tuple[timedelta, timedelta] | None = None
+    clock_was_set: bool = False
+    lost: dict[str, date] = field(default_factory=dict)
 
     def meet(self, identity: Identity, now: datetime) -> bool:
-        """Take note of the meter that is there now; return whether it is another one than before."""
+        """Take note of the meter that is there now; return whether it is another one than before.
+
+        Only while its clock and ours agree: one of them may be wrong, and so may the time.
+        """
         met, seen_at = self.identity, self.seen_at
         self.seen_at = now
         if met is None or identity.may_be(met):
@@ -75,46 +82,48 @@ class Ledger:
         self.exchange = Exchange(seen_at, now)
         return True
 
-    def settle_exchange(self, begins: datetime | None) -> bool:
-        """Keep from when on the log is of the present meter; return whether that is new."""
-        if self.exchange is None or begins is None or self.exchange.begins == begins:
-            return False
-        self.exchange = replace(self.exchange, begins=begins)
-        return True
+    def settle_exchange(self, begins: datetime) -> None:
+        """Keep from when on the log is of the present meter."""
+        if self.exchange:
+            self.exchange = replace(self.exchange, begins=begins)
 
     @property
     def clock_is_wrong(self) -> bool:
         """Whether the meter's clock is wrong now, as far as is known."""
         return self.offsets is not None
 
-    def check_clock(self, offset: timedelta, now: datetime) -> bool:
-        """Take note of what the meter's clock shows more than the true time; return whether that changes anything.
+    def check_clock(self, offset: timedelta, now: datetime, *, ran_on: bool | None) -> None:
+        """Take note of what the meter's clock shows more than the true time, as far as we know that.
 
         When it is right again, all that it may have stamped before is doubtful: since it was last seen right, by the
-        true time and by its own.
+        true time and by its own. But not if it was Home Assistant's clock that was set: the meter's is as right now as
+        it was all the time.
+
+        Args:
+            offset: by how much the meter's clock is ahead of Home Assistant's.
+            now: Home Assistant's time.
+            ran_on: whether the meter's clock has run on evenly since it was looked at before; `None`: nobody knows.
         """
         if abs(offset) > CLOCK_TOLERANCE:
             low, high = self.offsets or (offset, offset)
-            was = self.offsets
             self.offsets = min(low, offset), max(high, offset)
-            return was != self.offsets
-        if self.offsets:
+            self.clock_was_set = self.clock_was_set or ran_on is False
+            return
+        if self.offsets and (self.clock_was_set or not ran_on):
             low, high = self.offsets
             spans = [*self.doubtful, Span(self.clock_good_at, now)]
             if self.clock_good_at:
                 # A clock that was fast has stamped what is still to come: until the meter writes that once more.
                 spans.append(Span(self.clock_good_at + low - CLOCK_TOLERANCE, now + high + CLOCK_TOLERANCE))
             self.doubtful = tuple(span for span in spans if span.before > now - OLDEST)
-            self.offsets = None
-            self.clock_good_at = now
-            return True
+        self.offsets = None
+        self.clock_was_set = False
         self.clock_good_at = now
-        return False
 
     @property
     def past(self) -> Past:
         """What a plan has to mind."""
-        return Past(self.exchange, self.doubtful)
+        return Past(self.exchange, self.doubtful, self.lost)
 
     def as_dict(self) -> dict[str, Any]:
         """Return it in types that JSON has."""
@@ -126,6 +135,8 @@ class Ledger:
             "doubtful": [[_text(span.after), _text(span.before)] for span in self.doubtful],
             "clock_good_at": _text(self.clock_good_at),
             "offsets": self.offsets and [offset.total_seconds() for offset in self.offsets],
+            "clock_was_set": self.clock_was_set,
+            "lost": {direction: day.isoformat() for direction, day in self.lost.items()},
         }
 
     @classmethod
@@ -143,6 +154,8 @@ class Ledger:
             doubtful=tuple(Span(_instant(after), _known_instant(before)) for after, before in data["doubtful"]),
             clock_good_at=_instant(data["clock_good_at"]),
             offsets=None if offsets is None else (timedelta(seconds=offsets[0]), timedelta(seconds=offsets[1])),
+            clock_was_set=bool(data["clock_was_set"]),
+            lost={str(direction): date.fromisoformat(day) for direction, day in dict(data["lost"]).items()},
         )
 
 

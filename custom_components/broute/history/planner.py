@@ -21,6 +21,7 @@ follows from that:
 Times are aware; a row's is in UTC. Days are the meter's, in JST. Energies are in kWh, exact.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence, Set as AbstractSet
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
@@ -33,6 +34,9 @@ from ..aiobroute import JST, SUPPLY_LIMIT_W
 HOUR = timedelta(hours=1)
 HALF_HOUR = timedelta(minutes=30)
 DAY = timedelta(days=1)
+HALF_HOURS_A_DAY = 48
+
+type Hole = tuple[datetime, datetime]
 
 LARGEST_PART_OF_A_ROUND = 10
 """A counter that shows less than before has gone over its last digit only if it rose by a tenth of a round at most."""
@@ -95,6 +99,12 @@ class Exchange:
     before: datetime
     begins: datetime | None = None
 
+    def may_have(self, at: datetime) -> bool:
+        """Tell whether a counter of the present meter may be of here, as far as is known."""
+        if self.begins:
+            return at >= self.begins
+        return self.after is None or at > self.after
+
 
 @dataclass(frozen=True, slots=True)
 class Past:
@@ -104,6 +114,8 @@ class Past:
     """The last one: of earlier ones nothing is left but rows."""
     doubtful: tuple[Span, ...] = ()
     """Nothing that is stamped with a time in one of these counts."""
+    lost: Mapping[str, date] = field(default_factory=dict)
+    """For each direction the day up to which the meter's log tells nothing of it."""
 
     def is_doubtful(self, at: datetime) -> bool:
         """Tell whether a stamp may be of a clock that was wrong."""
@@ -141,42 +153,44 @@ class Log:
     """What is known of a meter's log.
 
     Attributes:
-        counters: for each direction its counters in kWh by half hour.
-        read_until: for each day that was read the instant up to which it was complete then.
+        counters: for each direction its counters in kWh by half hour; `None` where the meter has none.
         fresh: the half hours that were not read out of the log, but came when it was their time.
+        doubted: the days that the meter was asked for and did not tell, which may have been by chance.
     """
 
-    counters: Mapping[str, Mapping[datetime, Decimal]]
-    read_until: Mapping[date, datetime] = field(default_factory=dict)
+    counters: Mapping[str, Mapping[datetime, Decimal | None]]
     fresh: AbstractSet[datetime] = frozenset()
+    doubted: AbstractSet[date] = frozenset()
 
-    def is_settled(self, direction: str, at: datetime) -> bool:
-        """Tell whether a counter is known, or known not to be there."""
-        read_until = self.read_until.get(day_of(at))
-        return at in self.counters[direction] or (read_until is not None and at <= read_until)
+    def told_days(self, direction: str) -> set[date]:
+        """Return the days of which a counter is known."""
+        return {day_of(at) for at, counter in self.counters[direction].items() if counter is not None}
 
-    def empty_days(self) -> list[date]:
-        """Return the days that were read as a whole, in vain."""
-        known = {day_of(at) for counters in self.counters.values() for at in counters}
-        return [
-            day
-            for day, until in self.read_until.items()
-            if day not in known and until >= midnight(day + DAY) - HALF_HOUR
-        ]
+    def empty_days(self, direction: str) -> set[date]:
+        """Return the days that have no counter at all."""
+        without = Counter(day_of(at) for at, counter in self.counters[direction].items() if counter is None)
+        return {day for day, number in without.items() if number == HALF_HOURS_A_DAY}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What is to be done: the rows to write by direction, and the day to ask the meter for next.
+    """What is to be done.
 
-    `day` is `None` when there is nothing more to ask for. `gaps` by direction. `begins` is what is known of the last
-    exchange now.
+    Attributes:
+        rows: by direction those to write.
+        gaps: by direction.
+        holes: the times of two counters between which the meter has written none, and so there are gaps.
+        day: the day to ask the meter for next; `None` when there is nothing more to ask for.
+        begins: what is known of the last exchange now.
+        lost: what is known now of where the log begins, as in `Past`; only where it is less than was asked for.
     """
 
     rows: Mapping[str, Sequence[Row]]
     gaps: Mapping[str, Sequence[Gap]]
-    day: date | None
+    holes: Sequence[Hole] = ()
+    day: date | None = None
     begins: datetime | None = None
+    lost: Mapping[str, date] = field(default_factory=dict)
 
 
 def day_of(at: datetime) -> date:
@@ -197,6 +211,7 @@ def plan(
     now: datetime,
     counting: Counting,
     past: Past,
+    again: bool = False,
 ) -> Plan:
     """Plan what follows from the rows that exist and what is known of the meter's log.
 
@@ -205,20 +220,25 @@ def plan(
         log: the counters that are known; those of the present meter.
         since: for each direction the first full hour whose counter is wanted: the one behind its last row, or as far
             back as is asked for.
-        now: the time.
+        now: up to when the log should be complete, by the meter's clock.
         counting: how the meter counts.
         past: what else is known.
+        again: whether hours that have a row are wanted once more.
     """
     past = _with_rows(past, rows)
-    open_ends = _open_ends(since, now, log, past)
-    open_days = sorted({day_of(end) for ends in open_ends.values() for end in ends})
+    open_ends = {
+        direction: _open_ends(direction, rows[direction], log, start=since[direction], now=now, past=past, again=again)
+        for direction in rows
+    }
+    open_days = {direction: sorted({day_of(end) for end in ends}) for direction, ends in open_ends.items()}
     day = _next_day(open_days, log)
     begins = None
     if past.exchange:
         # Whether what is known of the log is of this house shows only when it is known as a whole.
         unread = None if past.exchange.begins else _unread_day(past.exchange, log, min(since.values()))
         nothing = Plan(rows=dict.fromkeys(rows, ()), gaps=dict.fromkeys(rows, ()), day=day or unread)
-        is_open = open_days and past.exchange.begins is None and midnight(open_days[0]) < past.exchange.before
+        oldest = min((days[0] for days in open_days.values() if days), default=None)
+        is_open = oldest and past.exchange.begins is None and midnight(oldest) < past.exchange.before
         if is_open or unread:
             return nothing
         begins = past.exchange.begins or beginning(past.exchange, log)
@@ -226,21 +246,30 @@ def plan(
             return nothing
     planned: dict[str, Sequence[Row]] = {}
     gaps: dict[str, Sequence[Gap]] = {}
+    holes: set[Hole] = set()
+    lost: dict[str, date] = {}
     for direction, ends in open_ends.items():
-        until = ends[0] if ends else now + HOUR
+        start, until = since[direction], ends[0] if ends else now + HOUR
         counters = {
             at: counter
             for at, counter in log.counters[direction].items()
-            if since[direction] - HOUR <= at < until
+            if counter is not None
+            and start - HOUR <= at < until
             and at >= (begins or at)
             and (at in log.fresh or not past.is_doubtful(at))
         }
         walk = _Walk(counting, past)
-        walk.along(_points(rows[direction], counters, begins))
+        points = _points(rows[direction], counters, begins)
+        walk.along(points)
         existing = {row.start: row for row in rows[direction]}
         planned[direction] = tuple(row for row in walk.rows if existing.get(row.start) != row)
-        gaps[direction] = tuple(walk.gaps)
-    return Plan(rows=planned, gaps=gaps, day=day, begins=begins)
+        gaps[direction] = (*_untrusted(start, points, past), *walk.gaps)
+        if walk.rows:
+            holes |= {hole for hole in walk.holes if hole[1] <= walk.rows[-1].end}
+        first = day_of(min((row.start for row in (*rows[direction], *walk.rows)), default=now))
+        if day is None and first > day_of(start):
+            lost[direction] = first - DAY
+    return Plan(rows=planned, gaps=gaps, holes=sorted(holes), day=day, begins=begins, lost=lost)
 
 
 def _with_rows(past: Past, rows: Mapping[str, Sequence[Row]]) -> Past:
@@ -257,37 +286,54 @@ def _with_rows(past: Past, rows: Mapping[str, Sequence[Row]]) -> Past:
 # Which days to ask for.
 
 
-def _open_ends(since: Mapping[str, datetime], now: datetime, log: Log, past: Past) -> dict[str, list[datetime]]:
-    """Return for each direction the full hours whose counters may still become known, in their order.
+def _open_ends(
+    direction: str, rows: Sequence[Row], log: Log, *, start: datetime, now: datetime, past: Past, again: bool
+) -> list[datetime]:
+    """Return the full hours, and a half one with which a meter began, whose counters may still become known, in order.
 
     A log goes back so far and no further: nothing is hoped for from the days before one without any data.
     """
-    lost = max(log.empty_days(), default=date.min)
-    exchanged = past.exchange.after if past.exchange else None
+    counters = log.counters[direction]
+    lost = max({*log.empty_days(direction), past.lost.get(direction, date.min)})
+    if not rows and all(counter is None for counter in counters.values()):
+        # Who has never told anything is asked once a day, and not each hour, whether there is something now.
+        now = midnight(day_of(now)) - HOUR
 
-    def is_open(direction: str, end: datetime) -> bool:
+    def is_open(end: datetime) -> bool:
         return (
-            not log.is_settled(direction, end)
+            end not in counters
+            and (again or not rows or not rows[0].start < end <= rows[-1].end)
             and day_of(end) > lost
             and not past.is_doubtful(end)
-            and (exchanged is None or end > exchanged)
+            and (past.exchange is None or past.exchange.may_have(end))
         )
 
-    return {
-        direction: [end for end in _hours(start, now) if is_open(direction, end)] for direction, start in since.items()
-    }
+    ends = [*_hours(start, now)]
+    begins = past.exchange.begins if past.exchange else None
+    if begins and begins.minute == 30 and start - HOUR < begins <= now:
+        ends = sorted([*ends, begins])
+    return [end for end in ends if is_open(end)]
 
 
-def _next_day(open_days: Sequence[date], log: Log) -> date | None:
-    """Return the day to ask for: the oldest, and in search of the log's beginning the one in the middle."""
-    if not open_days:
-        return None
-    empty = log.empty_days()
-    with_data = [day for day in log.read_until if day not in empty]
-    if not empty or any(day < max(empty) for day in with_data):
-        return open_days[0]
-    unknown = [day for day in open_days if day < min(with_data, default=date.max)]
-    return unknown[len(unknown) // 2] if unknown else open_days[0]
+def _next_day(open_days: Mapping[str, Sequence[date]], log: Log) -> date | None:
+    """Return the day to ask for: the oldest of those for either direction, and what is doubted when all else is known.
+
+    Of the doubted ones the newest: if the meter does not have it, it has none before it.
+    """
+    hopeful = [day for direction, days in open_days.items() if (day := _hopeful_day(direction, days, log))]
+    doubted = [day for days in open_days.values() for day in days if day in log.doubted]
+    return min(hopeful) if hopeful else max(doubted, default=None)
+
+
+def _hopeful_day(direction: str, open_days: Sequence[date], log: Log) -> date | None:
+    """Return the day to ask for one direction: the oldest, and in search of the log's beginning one in the middle."""
+    in_vain = max({*log.empty_days(direction), *log.doubted}, default=date.min)
+    hopeful = [day for day in open_days if day > in_vain]
+    told = log.told_days(direction)
+    if in_vain == date.min or any(day < in_vain for day in told):
+        return min(hopeful, default=None)
+    unknown = [day for day in hopeful if day < min(told, default=date.max)]
+    return unknown[len(unknown) // 2] if unknown else min(hopeful, default=None)
 
 
 def beginning(exchange: Exchange, log: Log) -> datetime:
@@ -317,12 +363,11 @@ def _unread_day(exchange: Exchange, log: Log, since: datetime) -> date | None:
     behind = at - HALF_HOUR
     if at == certain or exchange.after is None or at <= exchange.after or behind < since - HOUR:
         return None
-    read_until = log.read_until.get(day_of(behind))
-    return day_of(behind) if read_until is None or behind > read_until else None
+    return None if all(behind in counters for counters in log.counters.values()) else day_of(behind)
 
 
 def _known(log: Log) -> set[datetime]:
-    return {at for counters in log.counters.values() for at in counters}
+    return {at for counters in log.counters.values() for at, counter in counters.items() if counter is not None}
 
 
 def _certain(exchange: Exchange) -> datetime:
@@ -363,12 +408,22 @@ def _points(rows: Sequence[Row], counters: Mapping[datetime, Decimal], begins: d
     return sorted(points, key=attrgetter("at"))
 
 
+def _untrusted(start: datetime, points: Sequence[_Point], past: Past) -> list[Gap]:
+    """Return what there is none of before the first counter because a wrong clock has stamped it."""
+    doubtful = [end for end in _hours(start, points[0].at) if past.is_doubtful(end)] if points else []
+    if not doubtful:
+        return []
+    first, end = max(start, doubtful[0] - HOUR), points[0].at.replace(minute=0)
+    return [Gap(first.astimezone(UTC), end.astimezone(UTC), Reason.CLOCK_WRONG, None)]
+
+
 class _Walk:
     """Goes from one known counter to the next, and makes rows of the energy on the way."""
 
     def __init__(self, counting: Counting, past: Past) -> None:
         self.rows: list[Row] = []
         self.gaps: list[Gap] = []
+        self.holes: set[Hole] = set()
         self._counting = counting
         self._past = past
         self._sum = Decimal(0)
@@ -384,7 +439,8 @@ class _Walk:
         if last.row:
             self._sum = self._sum_of_rows = last.row.sum
         elif last.at.minute:
-            self._begin_gap(last.at, Reason.NOT_KEPT, None)
+            is_doubtful = self._past.is_doubtful(last.at.replace(minute=0))
+            self._begin_gap(last.at, Reason.CLOCK_WRONG if is_doubtful else Reason.NOT_KEPT, None)
         for number, point in enumerate(points[1:], start=1):
             rise = self._rise(last, point)
             if rise is None and last.is_present:
@@ -402,6 +458,8 @@ class _Walk:
     def _go(self, last: _Point, point: _Point, rise: Decimal | None) -> None:
         if rise is not None:
             reason = self._reason_of(last.at, point.at)
+            if reason is Reason.NOT_KEPT:
+                self.holes.add((last.at, point.at))
         elif last.row and point.row:
             # What is known of it is what was made of it when more was known.
             rise, reason = point.row.sum - last.row.sum, None

@@ -5,13 +5,20 @@ Home Assistant, and rows imported beside them would not fit.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from decimal import Decimal
 from functools import partial
+from operator import attrgetter
 from typing import Final, Literal
 
 from homeassistant.components.recorder.models import StatisticData, StatisticMeanType, StatisticMetaData
-from homeassistant.components.recorder.statistics import async_add_external_statistics, get_last_statistics
+from homeassistant.components.recorder.statistics import (
+    StatisticsRow,
+    async_add_external_statistics,
+    get_last_statistics,
+    statistics_during_period,
+)
 from homeassistant.components.recorder.tasks import SynchronizeTask
 from homeassistant.const import UnitOfEnergy
 from homeassistant.core import HomeAssistant
@@ -24,7 +31,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from ..const import DOMAIN
 from .planner import Row
 
-WRITE_LIMIT_S: Final = 120.0
+QUEUE_LIMIT_S: Final = 120.0
 """A recorder that needs longer for what is in its queue is asked again later."""
 
 _TYPES: Final[set[Literal["last_reset", "max", "mean", "min", "state", "sum"]]] = {"state", "sum"}
@@ -32,11 +39,7 @@ _RESOLUTION: Final = Decimal("0.0001")
 """The finest unit of a meter: a float holds nine digits before it exactly enough."""
 
 
-class LogError(Exception):
-    """The log cannot be completed now; later it may."""
-
-
-class RecorderError(LogError):
+class RecorderError(Exception):
     """The recorder does not read, or has not written; later it may."""
 
 
@@ -68,17 +71,19 @@ class Series:
         Raises:
             RecorderError: the database cannot be read now.
         """
-        read = partial(get_last_statistics, self._hass, number, self.statistic_id, False, _TYPES)  # noqa: FBT003
-        try:
-            found = await get_instance(self._hass).async_add_executor_job(read)
-        except (SQLAlchemyError, RuntimeError) as err:
-            # RuntimeError: its threads have ended, because Home Assistant stops.
-            raise RecorderError(f"The recorder does not read: {type(err).__name__}") from err
-        rows = [
-            Row(dt_util.utc_from_timestamp(row["start"]), _exactly(row["state"]), _exactly(row["sum"]))
-            for row in found.get(self.statistic_id, ())
-        ]
-        return sorted(rows, key=lambda row: row.start)
+        return await self._async_read(
+            partial(get_last_statistics, self._hass, number, self.statistic_id, False, _TYPES)  # noqa: FBT003
+        )
+
+    async def async_rows(self, start: datetime, end: datetime) -> list[Row]:
+        """Return the rows that begin between two instants, in their order.
+
+        Raises:
+            RecorderError: the database cannot be read now.
+        """
+        return await self._async_read(
+            partial(statistics_during_period, self._hass, start, end, {self.statistic_id}, "hour", None, {*_TYPES})
+        )
 
     async def async_write(self, rows: Sequence[Row]) -> None:
         """Write rows, in the place of others of the same hours, all or none, and wait until they are there.
@@ -97,16 +102,34 @@ class Series:
         )
         data = [StatisticData(start=row.start, state=float(row.state), sum=float(row.sum)) for row in rows]
         async_add_external_statistics(self._hass, metadata, data)
-        written: asyncio.Future[None] = self._hass.loop.create_future()
-        get_instance(self._hass).queue_task(SynchronizeTask(written))
+        there = {row.start: row for row in await self.async_rows(rows[0].start, rows[-1].end)}
+        if any(there.get(row.start) != row for row in rows):
+            raise RecorderError("The recorder has not written")
+
+    async def _async_read(self, read: Callable[[], Mapping[str, Sequence[StatisticsRow]]]) -> list[Row]:
+        """Read rows, when all is done that was put into the recorder's queue before.
+
+        What was to be written is still in there when nobody waits for it any more, and would be written over what
+        follows from rows that are older.
+        """
+        recorder = get_instance(self._hass)
+        done: asyncio.Future[None] = self._hass.loop.create_future()
+        recorder.queue_task(SynchronizeTask(done))
         try:
-            async with asyncio.timeout(WRITE_LIMIT_S):
-                await written
+            async with asyncio.timeout(QUEUE_LIMIT_S):
+                await done
         except TimeoutError as err:
-            raise RecorderError("The recorder does not get to write") from err
-        if (last := await self.async_last_rows(1)) and last[0].start >= rows[-1].start:
-            return
-        raise RecorderError("The recorder has not written")
+            raise RecorderError("The recorder does not get to what it has to do") from err
+        try:
+            found = await recorder.async_add_executor_job(read)
+        except (SQLAlchemyError, RuntimeError) as err:
+            # RuntimeError: its threads have ended, because Home Assistant stops.
+            raise RecorderError(f"The recorder does not read: {type(err).__name__}") from err
+        rows = [
+            Row(dt_util.utc_from_timestamp(row["start"]), _exactly(row["state"]), _exactly(row["sum"]))
+            for row in found.get(self.statistic_id, ())
+        ]
+        return sorted(rows, key=attrgetter("start"))
 
     async def _async_name(self) -> str:
         """Return what the series is called where statistics are chosen, in the language of Home Assistant."""

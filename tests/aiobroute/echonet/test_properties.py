@@ -83,17 +83,26 @@ WRONG_DATE_TIMES = [
     "07EA021E0E0000",
     "07EA05000E0000",
     "000005140E0000",
+    "000101010E0000",
+    "07CF0C1F173B00",
+    "083401010E0000",
+    "270F0C1F173B00",
     "FFFF05140E0000",
     "FFFFFFFFFFFF00",
     "07EAFFFFFFFFFF",
 ]
-"""Hour 24, minute 60, second 60, month 13, month 0, 30 February, day 0, year 0, and two that are FF in part."""
+"""Hour 24, minute 60, second 60, month 13, month 0, 30 February, day 0, years that no meter can mean,
+and two that are FF in part."""
 
 DATES: list[tuple[str, object]] = [
     ("07EA0514", date(2026, 5, 20)),
     ("07E8021D", date(2024, 2, 29)),
-    ("00010101", date(1, 1, 1)),
-    ("270F0C1F", date(9999, 12, 31)),
+    ("07D00101", date(2000, 1, 1)),
+    ("08330C1F", date(2099, 12, 31)),
+    ("00010101", WRONG),
+    ("07CF0C1F", WRONG),
+    ("08340101", WRONG),
+    ("270F0C1F", WRONG),
     ("07EA021D", WRONG),
     ("07EA0D01", WRONG),
     ("07EA0001", WRONG),

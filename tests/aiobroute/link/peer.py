@@ -5,6 +5,7 @@ from collections import deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 import re
+from string import Template
 from typing import Any, override
 
 from custom_components.broute.aiobroute.link.base import Datagram, Dialect, Drop, Link, LinkEvent, LinkListener, Network
@@ -71,7 +72,8 @@ class PeerTransport(asyncio.Transport):
 class Peer:
     """The module: `commands` are those that it got, whole and in order.
 
-    A command without an answer of its own is answered with OK. `echo`: whether commands come back. `loses`: how many
+    A command without an answer of its own is answered with OK. `$S2` and `$S3` in an answer stand for what was written
+    to these registers. `echo`: whether commands come back. `loses`: how many
     bytes of the next thing that is written to it are lost at its end.
     """
 
@@ -80,6 +82,7 @@ class Peer:
         self.transport: PeerTransport | None = None
         self.echo = echo
         self.loses = 0
+        self.registers = {"S2": "21", "S3": "FFFF"}
         self._opens_after_s = opens_after_s
         self._stuck = stuck
         self._answers: dict[str, deque[tuple[Piece, ...]]] = {}
@@ -109,7 +112,7 @@ class Peer:
         data = b""
         for piece in (*pieces, 0.0):
             if isinstance(piece, str):
-                data += piece.encode("ascii") + b"\r\n"
+                data += Template(piece).safe_substitute(self.registers).encode("ascii") + b"\r\n"
             elif isinstance(piece, bytes):
                 data += piece
             else:
@@ -176,6 +179,8 @@ class Peer:
             self.say("FAIL ER04")
             return
         echo = re.sub(rb"(SKSENDTO (?:\S+ ){5,6}).*", rb"\1\r\n", command, flags=re.DOTALL) if self.echo else b""
+        if written := re.fullmatch(r"SKSREG (S[23]) (\w+)\r\n", line):
+            self.registers[written[1]] = written[2]
         if not starts:
             self.say(echo, OK)
             return
@@ -188,7 +193,7 @@ def single_stack(**options: Any) -> Peer:
     peer = Peer(**options)
     peer.answers("SKVER", "EVER 1.2.10", OK)
     peer.answers("SKAPPVER", "EAPPVER rev26e", OK)
-    peer.answers("SKINFO", "EINFO FE80:0000:0000:0000:1234:5678:1234:5678 1234567812345678 21 FFFF FFFE", OK)
+    peer.answers("SKINFO", "EINFO FE80:0000:0000:0000:1234:5678:1234:5678 1234567812345678 $S2 $S3 FFFE", OK)
     peer.answers("ROPT", "FAIL ER04")
     return peer
 
@@ -198,7 +203,7 @@ def dual_stack(payload_form: bytes = b"OK 01\r", **options: Any) -> Peer:
     peer = Peer(**options)
     peer.answers("SKVER", "EVER 1.5.2", OK)
     peer.answers("SKAPPVER", "FAIL ER04")
-    peer.answers("SKINFO", "EINFO FE80:0000:0000:0000:021D:1291:0004:E578 001D12910004E578 21 FFFF 0", OK)
+    peer.answers("SKINFO", "EINFO FE80:0000:0000:0000:021D:1291:0004:E578 001D12910004E578 $S2 $S3 0", OK)
     peer.answers("ROPT", payload_form)
     return peer
 

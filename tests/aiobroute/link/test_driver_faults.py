@@ -180,9 +180,9 @@ async def test_a_scan_keeps_no_more_than_a_scan_can_hear() -> None:
 @pytest.mark.parametrize("sign", [SEARCHED, SENT, event(0x02)])
 async def test_a_join_that_shows_by_its_events_is_not_begun_again(sign: str) -> None:
     peer = dual_stack()
-    peer.answers("SKJOIN", 0.3, sign, 5.0, event(0x25))
+    peer.answers("SKJOIN", 0.3, sign, 2.5, event(0x25))
     async with identified(peer) as link:
-        assert await seconds(link.join(NETWORK)) == pytest.approx(5.3, abs=0.01)
+        assert await seconds(link.join(NETWORK)) == pytest.approx(2.8, abs=0.01)
         assert peer.names.count("SKJOIN") == 1
         peer.commands.clear()
         await link.take_up(NETWORK)

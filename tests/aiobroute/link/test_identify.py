@@ -462,6 +462,26 @@ async def test_a_serial_port_is_opened_as_modules_come_and_for_us_alone() -> Non
         os.close(terminal)
 
 
+@pytest.mark.looptime(noop_cycles=0)
+@pytest.mark.parametrize(
+    ("url", "error"), [("socket://server:1", PortBusyError), ("rfc2217://server:1", PortBusyError), (URL, PortError)]
+)
+async def test_a_server_that_hangs_up_before_the_module_has_answered_has_given_the_port_to_another(
+    url: str, error: type[PortError]
+) -> None:
+    peer = Peer()
+    peer.answers("")
+
+    async def hangs_up(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        transport = await peer.open(URL, protocol_factory)
+        asyncio.get_running_loop().call_later(0.1, transport.close)
+        return transport
+
+    with pytest.raises(PortError) as raised:
+        await identify(hangs_up, url)
+    assert type(raised.value) is error
+
+
 async def test_a_path_that_is_not_there_is_a_missing_port() -> None:
     with pytest.raises(PortMissingError):
         await Port.open(open_with_serialx, "/dev/no-such-port")

@@ -1,5 +1,6 @@
 """What each test here begins with: a simulated home, and a client at its port."""
 
+import asyncio
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -36,6 +37,13 @@ async def joined(**home_options: Any) -> AsyncIterator[tuple[SmartMeter, Simulat
         async with client(home) as meter:
             await meter.joined()
             yield meter, home
+
+
+async def until(condition: Callable[[], object], limit_s: float = 3600.0, every_s: float = 0.05) -> None:
+    """Wait until something is so; most of it is the simulator's, which tells nobody."""
+    async with asyncio.timeout(limit_s):
+        while not condition():  # noqa: ASYNC110 - nothing tells of it
+            await asyncio.sleep(every_s)
 
 
 def last_answer(home: SimulatedHome, epc: int = 0xE7) -> Answer:

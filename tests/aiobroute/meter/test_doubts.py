@@ -9,7 +9,8 @@ import logging
 
 import pytest
 
-from custom_components.broute.aiobroute import Memory, PropertyError, Reading, SmartMeter
+from custom_components.broute.aiobroute import Constants, Memory, PropertyError, Reading, SmartMeter
+from custom_components.broute.aiobroute.exceptions import ImplausibleValueError
 from custom_components.broute.aiobroute.plausibility import Doubt
 from simulator import (
     ID,
@@ -240,6 +241,53 @@ async def test_a_coefficient_that_a_spoilt_map_lacks_is_not_lost() -> None:
         without_d3[1 + 3] &= ~(1 << 5)
         spoil(home)[0x9F].append(lambda _: bytes(without_d3))
         assert (await meter.describe()).scale.coefficient == 20
+
+
+# The property maps.
+
+
+def maps(constants: Constants) -> tuple[frozenset[int], ...]:
+    return constants.get_map, constants.set_map, constants.announcement_map
+
+
+@pytest.mark.parametrize("epc", [0x9D, 0x9E, 0x9F])
+@pytest.mark.parametrize("known", [False, True])
+async def test_a_spoilt_map_is_not_believed(*, epc: int, known: bool) -> None:
+    async with joined() as (meter, home):
+        if known:
+            await meter.describe()
+        # The last property of the announcement and of the Set map, E3 of the Get map.
+        spoil(home)[epc].append(digit(8 if epc == 0x9F else -1, 0x4))
+        constants = await meter.describe()
+        assert maps(constants) == (home.meter.model.readable, home.meter.model.settable, home.meter.model.announced)
+        assert constants.measures_export
+
+
+async def test_maps_that_are_spoilt_each_time_are_none() -> None:
+    async with joined() as (meter, home):
+        spoil(home)[0x9F] += [digit(8, change) for change in (0x1, 0x2, 0x4)]
+        with pytest.raises(ImplausibleValueError):
+            await meter.describe()
+        assert not meter.is_described
+        assert meter.constants is None
+        assert (await meter.describe()).get_map == home.meter.model.readable
+
+
+async def test_maps_that_have_changed_are_believed_when_they_were_given_twice() -> None:
+    async with joined() as (meter, home):
+        before = await meter.describe()
+        home.meter.object.readable -= {0xE3}
+        home.meter.answers.clear()
+        assert (await meter.describe()).get_map == before.get_map - {0xE3}
+        assert sum(0x9F in epcs for epcs in requests(home)) == 2
+
+
+async def test_maps_that_are_known_are_asked_for_once() -> None:
+    async with joined() as (meter, home):
+        await meter.describe()
+        home.meter.answers.clear()
+        await meter.describe()
+        assert len(requests(home)) == 1
 
 
 # What is remembered.

@@ -64,6 +64,8 @@ async def test_the_way_to_a_session_and_its_end_are_told() -> None:
 
 async def test_the_causes_of_losses_and_failures_are_told() -> None:
     async with joined() as (meter, home):
+        await asyncio.sleep(70)
+        await meter.read()
         home.faults.refused_joins = 2
         home.meter.paa.end_session()
         await asyncio.sleep(60)

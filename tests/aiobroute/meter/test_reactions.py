@@ -1,10 +1,18 @@
 """`docs/link.md` says what the code does: its tables are compared with those of the session."""
 
 from pathlib import Path
+import re
 
 import pytest
 
 from custom_components.broute.aiobroute import SessionState
+from custom_components.broute.aiobroute.conversation import (
+    NOT_SENT_PAUSES_S,
+    REPEAT_SPACING_S,
+    SILENT_ATTEMPTS,
+    SPACING_S,
+    SPOILT_WAIT_S,
+)
 from custom_components.broute.aiobroute.exceptions import (
     BrouteError,
     CredentialsRefusedError,
@@ -12,8 +20,14 @@ from custom_components.broute.aiobroute.exceptions import (
     PortBusyError,
     PortMissingError,
 )
+from custom_components.broute.aiobroute.link.base import LinkEvent
+from custom_components.broute.aiobroute.link.j11.driver import DUTY_LIMIT_TRIAL_S as DUTY_LIMIT_TRIAL_J11_S
+from custom_components.broute.aiobroute.link.skstack.driver import _EVENTS, DUTY_LIMIT_TRIAL_S, SENT_TIMEOUT_S
 from custom_components.broute.aiobroute.reactions import OCCURRENCES, REACTIONS, Reaction, reaction_to
-from custom_components.broute.aiobroute.recovery import Footing, Recovery
+from custom_components.broute.aiobroute.recovery import PROOF_S, RELAPSE_PAUSES_S, Footing, Recovery
+from custom_components.broute.aiobroute.request_queue import BACKGROUND_WAIT_S, EXPECTED_EARLY_S
+from custom_components.broute.aiobroute.session import PATIENCE, RENEWAL_LIMIT_S, REST_S
+from custom_components.broute.aiobroute.watch import DOUBT_S, MODULE_CHECK_S, SILENCE_LIMIT_S
 
 from .test_recovery import NoJitter, pauses
 
@@ -89,6 +103,48 @@ def test_the_pauses_are_those_that_are_written(failure: BrouteError, knows_netwo
 
 def test_the_pause_for_a_silent_meter_is_the_one_that_is_written() -> None:
     cell = dict(row for row in table("the attempt failed because"))["the meter does not answer"]
-    assert cell == "5 s in the first hour, then 60 s"
+    assert cell == "5 s in the first hour, 10 s in the first day, then 60 s"
     assert pauses([MeterSilentError()], now_s=3599) == [5]
-    assert pauses([MeterSilentError()], now_s=3600) == [60]
+    assert pauses([MeterSilentError()], now_s=3600) == [10]
+    assert pauses([MeterSilentError()], now_s=86_399) == [10]
+    assert pauses([MeterSilentError()], now_s=86_400) == [60]
+
+
+def test_the_events_are_those_that_are_written() -> None:
+    shown = {row[0]: row[1] for row in table("what happens")[1:]}
+    written = {
+        int(number, 16): name
+        for name, cell in shown.items()
+        if (events := re.match(r"EVENT ([0-9A-F, ]+?)(?: with.*| ·.*)?$", cell)) and name in _NAMES
+        for number in events[1].split(", ")
+    }
+    assert written == {number: event.name.lower() for number, event in _EVENTS.items()}
+
+
+_NAMES = {event.name.lower() for event in LinkEvent}
+
+
+def numbers(row: str) -> list[float]:
+    """Return the numbers of a row of the times, in order."""
+    (cell,) = (line.split("|")[2] for line in LINK.splitlines() if line.startswith(f"| {row} |"))
+    return [float(number) for number in re.findall(r"\d+(?:\.\d+)?", cell.replace("J11", ""))]
+
+
+def test_the_times_are_those_that_are_written() -> None:
+    assert numbers("between two requests on the air") == [SPACING_S, REPEAT_SPACING_S]
+    assert numbers("a request of the meter's log") == [EXPECTED_EARLY_S, BACKGROUND_WAIT_S]
+    assert numbers("an unreadable line or frame while an answer is due") == [*SPOILT_WAIT_S]
+    assert numbers("unanswered requests until the session counts as lost") == [
+        SILENT_ATTEMPTS * patience for patience in sorted(set(PATIENCE))
+    ]
+    assert numbers("the meter silent though nobody asks") == [SILENCE_LIMIT_S, DOUBT_S]
+    assert numbers("the module silent though nobody asks") == [MODULE_CHECK_S]
+    assert numbers("renewal")[0] == RENEWAL_LIMIT_S
+    assert numbers("transmission limit without news of its end") == [DUTY_LIMIT_TRIAL_S, DUTY_LIMIT_TRIAL_J11_S]
+    assert numbers("EVENT 21 missing") == [SENT_TIMEOUT_S]
+    assert numbers("EVENT 21 with 01, J11's details 3, 5, 8 and F")[:3] == [*NOT_SENT_PAUSES_S]
+    rests = ", ".join(f"{pause_s:.0f}" for pause_s in RELAPSE_PAUSES_S[:-1])
+    text = " ".join(LINK.split())
+    assert f"no sooner than {rests}, then {RELAPSE_PAUSES_S[-1]:.0f} s after" in text
+    assert f"answered in it after {PROOF_S:.0f} s" in text
+    assert f"takes no new session within {REST_S:.0f} s" in text

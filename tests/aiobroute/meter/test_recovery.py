@@ -158,3 +158,36 @@ def test_refusals_are_counted_in_a_row(other: BrouteError) -> None:
 def test_what_fails_before_the_meter_is_reached_says_nothing_of_refusals(other: BrouteError) -> None:
     refused = CredentialsRefusedError()
     assert outage_after(refused, refused, other, refused).refusals == 3
+
+
+def test_a_session_that_did_not_prove_itself_ends_no_outage() -> None:
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter(), since_s=0)
+    assert recovery.rests_until_s == 0
+    for _ in range(20):
+        recovery.next_attempt()
+    rests, made = [], []
+    for begun_s in range(1000, 10_000, 1000):
+        recovery.relapse(Footing.AS_IT_IS, begun_s=begun_s, now_s=begun_s + 0.5)
+        assert recovery.outage == Outage(since_s=begun_s + 0.5)
+        rests.append(recovery.rests_until_s - begun_s)
+        made.append(recovery.next_attempt().footing)
+    assert rests == [1, 5, 10, 20, 40, 80, 160, 300, 300]
+    assert made == [Footing.RESET, Footing.REOPEN, *7 * [Footing.AS_IT_IS]]
+    assert recovery.relapses == 9
+
+
+def test_a_relapse_goes_on_where_the_attempts_for_its_session_have_stopped() -> None:
+    recovery = Recovery(Footing.AS_IT_IS, NoJitter(), since_s=0)
+    recovery.next_attempt()
+    recovery.relapse(Footing.AS_IT_IS, begun_s=0, now_s=1)
+    assert recovery.next_attempt().footing is Footing.RESET
+    assert recovery.next_attempt().footing is Footing.REOPEN
+    recovery.relapse(Footing.RESET, begun_s=2, now_s=3)
+    assert recovery.next_attempt() == Attempt(Footing.RESET, searches=False)
+    assert recovery.next_attempt() == Attempt(Footing.AS_IT_IS, searches=False)
+
+
+def test_the_pause_after_a_relapse_is_lengthened_by_chance() -> None:
+    recovery = Recovery(Footing.AS_IT_IS, MostJitter(), since_s=0)
+    recovery.relapse(Footing.AS_IT_IS, begun_s=100, now_s=101)
+    assert recovery.rests_until_s == pytest.approx(100 + 1 + JITTER)

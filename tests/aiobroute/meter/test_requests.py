@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from custom_components.broute.aiobroute import CountersAt, MeterSilentError, NotJoinedError, NotSentError
-from custom_components.broute.aiobroute.conversation import REPEATS, SPACING_S
+from custom_components.broute.aiobroute.conversation import GATE_LIMIT_S, REPEATS, SPACING_S
 from custom_components.broute.aiobroute.echonet import super_class
 from custom_components.broute.aiobroute.watch import MODULE_CHECK_S
 from simulator import OverLimit, link_local
@@ -163,8 +163,10 @@ async def test_nothing_is_sent_above_the_limit_of_transmission_time() -> None:
         home.module.radio.duty_limited = False
         assert (await reading).power_w is not None
         home.module.radio.duty_limited = True
+        began_at = asyncio.get_running_loop().time()
         with pytest.raises(NotSentError):
             await meter.read()
+        assert asyncio.get_running_loop().time() - began_at == pytest.approx(GATE_LIMIT_S, abs=SPACING_S)
 
 
 async def test_a_request_without_a_session_is_refused_at_once() -> None:

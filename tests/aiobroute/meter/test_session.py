@@ -142,16 +142,24 @@ async def test_a_remembered_network_is_joined_without_a_scan() -> None:
         assert "searching" not in states
 
 
+async def _no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+    raise FileNotFoundError
+
+
 async def test_a_join_that_ends_while_the_module_is_checked_begins_one_session() -> None:
-    """An earlier program has begun it, and was closed."""
+    """An earlier program has begun it, and died."""
     with SimulatedHome() as home:
         home.meter.paa.join_time_s = 6.0
         async with client(home) as meter:
             await meter.joined()
             network = meter.network
         await asyncio.sleep(home.meter.paa.rejoin_pause_s)
-        async with client(home, memory=Memory(network=network)):
+        async with client(home, memory=Memory(network=network)) as dead:
             await asyncio.sleep(2)
+            dead._session._opener = _no_port
+            home.module.port.unplug()
+            home.module.port.plug()
+            await asyncio.sleep(0)
         async with client(home, memory=Memory(network=network)) as meter:
             # It goes before the check, which comes 5 s later because of that.
             with pytest.raises(NotJoinedError):

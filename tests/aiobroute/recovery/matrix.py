@@ -5,7 +5,7 @@ import asyncio
 from simulator import SimulatedHome
 
 from .scenarios import ANSWER_S, FAMILIES, JOIN_S, Scenario, Stage
-from .watch import INTERVAL_S, Reader
+from .watch import INTERVAL_S, Reader, TellingLoad
 
 LASTING = {"struck", "byte_by_byte", "gathered_s"}
 """The switches that are not used up by what they do."""
@@ -14,7 +14,7 @@ LASTING = {"struck", "byte_by_byte", "gathered_s"}
 async def recovery_s(family: str, scenario: Scenario) -> float:
     """Let a fault strike while a meter is read, and return how long after its end the next reading came."""
     loop = asyncio.get_running_loop()
-    with SimulatedHome(**FAMILIES[family]) as home:
+    with SimulatedHome(load=TellingLoad(), **FAMILIES[family]) as home:
         home.meter.paa.join_time_s = JOIN_S
         home.meter.answer_s = (ANSWER_S, ANSWER_S)
         reader = Reader(home)

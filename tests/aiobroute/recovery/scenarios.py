@@ -9,7 +9,7 @@ from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
-from simulator import SimulatedHome
+from simulator import OverLimit, SimulatedHome
 from simulator.happenings import Happenings
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -42,6 +42,18 @@ TOLD_LATE_S = 20.0
 """A J11 module may take 7 s for a transmission (protocol 4.5): only then it is silent."""
 MUTE_S = 15.0
 """From the end of the module's silence."""
+RESTED_S = 10.0 + JOIN_S + ANSWERED_AT_ONCE_S
+"""After an orderly end the meter takes no join for 10 s, so that 15 s cannot be kept with a join of 5 s."""
+REFUSED_S = 25.0
+"""A join that is refused, 5 s, and another one. J11 does not tell an orderly end from the meter's."""
+ENDLESS_S = 100.0
+"""A join that does not end is given up after 60 and 65 s (protocol 3.5, 4.5)."""
+REPLACED_S = 40.0
+"""The module before has left in order, and the one that comes may be of the family that is asked last."""
+NEXT_S = 31.0 + ANSWERED_AT_ONCE_S
+"""With the next poll."""
+IN_DOUBT_S = ANSWERED_AT_ONCE_S + 5.0
+"""What is in doubt is asked for again."""
 SEARCH_S = 60.0
 """For a meter that has to be searched: it is found by the first scan, after a join where it was has failed."""
 
@@ -73,6 +85,8 @@ class Scenario:
     within_s: float
     lasts_s: float = 0.0
     families: tuple[str, ...] = tuple(FAMILIES)
+    keeps_family: bool = True
+    """Whether the other scenarios of this family can follow."""
 
 
 def _spoil(**switches: Any) -> Callable[[Stage], object]:
@@ -116,6 +130,32 @@ def _renewal(**switches: Any) -> Callable[[Stage], object]:
     return strike
 
 
+def _lost_and(**switches: Any) -> Callable[[Stage], object]:
+    """Return what ends the session and lets the next one not be set up so easily."""
+
+    def strike(stage: Stage) -> None:
+        stage.home.faults.set(**deepcopy(switches))
+        stage.happen.session_ended_by_meter()
+
+    return strike
+
+
+def _moved_and(**switches: Any) -> Callable[[Stage], object]:
+    def strike(stage: Stage) -> None:
+        stage.home.faults.set(**deepcopy(switches))
+        _moved(stage)
+
+    return strike
+
+
+def _shortened(stage: Stage) -> None:
+    stage.happen.session_lifetime(120)
+    stage.happen.session_ended_by_meter()
+
+
+SUCCESSORS = {"single stack": "BP35C2", "dual stack": "BP35C0-J11", "J11": "BP35A1"}
+"""Which module takes the place of which: another dialect or another family."""
+
 SKSTACK = ("single stack", "dual stack")
 
 
@@ -136,6 +176,8 @@ SCENARIOS = (
     Scenario("the answer lacks its line end", _spoil(lines_glued=1), SPOILT_S, families=SKSTACK),
     Scenario("a byte of the answer is broken", _spoil(lines_corrupt=1), SPOILT_S),
     Scenario("the answer says a wrong length", _set(lengths_wrong=deque([4])), SPOILT_S, families=SKSTACK),
+    # SKSTACK has no checksum, and what is misread there is left to the comparison of values.
+    Scenario("a byte of the answer is another one", _spoil(lines_misread=1), SPOILT_S, families=("J11",)),
     Scenario("noise before the answer", _spoil(noise_lines=deque([b"\x00\xff\x13q" * 9])), SPOILT_S),
     Scenario("each byte comes alone", _set(byte_by_byte=True), ANSWERED_AT_ONCE_S),
     Scenario("bytes come in one piece, 300 ms late", _set(gathered_s=0.3), ANSWERED_AT_ONCE_S + 1),
@@ -167,6 +209,12 @@ SCENARIOS = (
         lambda stage: stage.happen.port_unplugged(30, keeps_power=True),
         30,
     ),
+    Scenario(
+        "another module takes its place",
+        lambda stage: stage.happen.module_replaced(SUCCESSORS[stage.family]),
+        REPLACED_S,
+        keeps_family=False,
+    ),
     # The air.
     Scenario("the request is lost on the air", _set(requests_lost=1), LOST_S),
     Scenario("the answer is lost on the air", _set(datagrams_lost=1), LOST_S),
@@ -174,6 +222,9 @@ SCENARIOS = (
     Scenario("the air is busy three times", _set(failed_sends=3), ANSWERED_AT_ONCE_S + 12),
     Scenario("the acknowledgement is lost", _set(acknowledgements_lost=1), ANSWERED_AT_ONCE_S + 4),
     Scenario("the transmission limit for 60 s", lambda stage: stage.happen.duty_limit(60), TOLD_S, lasts_s=60),
+    Scenario("the transmission limit for 10 min", lambda stage: stage.happen.duty_limit(600), TOLD_S, lasts_s=600),
+    Scenario("half of the requests are lost for 5 min", _set_for(300, request_loss=0.5), SILENT_S, lasts_s=300),
+    Scenario("half of the answers are lost for 5 min", _set_for(300, datagram_loss=0.5), SILENT_S, lasts_s=300),
     # The answers of the meter.
     Scenario("the answer comes 10 s late", _set(late_answers=deque([10.0])), LOST_S),
     Scenario("a second answer", _set(duplicate_answers=1), ANSWERED_AT_ONCE_S),
@@ -186,19 +237,40 @@ SCENARIOS = (
     Scenario("the answer is that to the request before", _set(repeated_answers=1), LOST_S),
     Scenario("the answer lacks its end", _set(short_answers=1), SPOILT_S),
     Scenario("several properties are refused for 5 min", _set_for(300, property_limit=1), APART_S, lasts_s=300),
+    Scenario(
+        "several properties are not answered for 5 min",
+        _set_for(300, property_limit=1, over_limit=OverLimit.SILENT),
+        APART_S,
+        lasts_s=300,
+    ),
+    Scenario("the meter has no power to tell once", _set(replaced_values={"E7": deque(["7FFFFFFE"])}), NEXT_S),
+    Scenario("the counters begin anew", lambda s: s.happen.meter_counters_restarted(), IN_DOUBT_S),
+    Scenario("the meter's clock is wrong", lambda s: s.happen.meter_clock_wrong(by_s=1800), ANSWERED_AT_ONCE_S),
     # The meter and the session.
     Scenario("the meter is silent for 3 min", _set_for(180, meter_silent=True), SILENT_S, lasts_s=180),
     Scenario("the meter is silent for 30 min", _set_for(1800, meter_silent=True), SILENT_S, lasts_s=1800),
     Scenario("the meter is without mains for 3 min", lambda s: s.happen.meter_rebooted(180), SILENT_S, lasts_s=180),
     Scenario("the meter is without mains for 30 min", lambda s: s.happen.meter_rebooted(1800), SILENT_S, lasts_s=1800),
+    Scenario("the meter is without mains for 3 h", lambda s: s.happen.meter_rebooted(10_800), SILENT_S, lasts_s=10_800),
     Scenario("the meter starts anew on another channel", _moved, SILENT_S + SEARCH_S, lasts_s=5),
     Scenario("the meter is replaced", lambda s: s.happen.meter_replaced(), SILENT_S + SEARCH_S),
     Scenario("the meter ends the session", lambda s: s.happen.session_ended_by_meter(), TOLD_S),
     Scenario("the meter forgets the session", lambda s: s.happen.session_forgotten_by_meter(), SILENT_S),
     Scenario("the session expires", lambda s: s.happen.session_expired(), TOLD_S),
-    Scenario("another program ends the session", lambda s: s.happen.session_ended_by_module(), TOLD_S + 10),
+    Scenario(
+        "another program ends the session", lambda s: s.happen.session_ended_by_module(), RESTED_S, families=SKSTACK
+    ),
+    Scenario(
+        "another program ends the session", lambda s: s.happen.session_ended_by_module(), REFUSED_S, families=("J11",)
+    ),
+    Scenario("the session ends and a join is refused", _lost_and(refused_joins=1), REFUSED_S),
+    Scenario("the session ends and two joins are refused", _lost_and(refused_joins=2), SILENT_S),
+    Scenario("the session ends and a join never does", _lost_and(endless_joins=1), ENDLESS_S),
+    Scenario("sessions become short", _shortened, TOLD_S),
     Scenario("a renewal", _renewal(), TOLD_S),
     Scenario("a renewal takes 40 s", _renewal(late_renewals=deque([40.0])), SILENT_S, lasts_s=40),
     Scenario("a renewal is refused", _renewal(refused_renewals=1), TOLD_S),
+    Scenario("a renewal never ends", _renewal(endless_renewals=1), SILENT_S),
+    Scenario("the meter moves and a scan misses it", _moved_and(scan_misses=1), SILENT_S + SEARCH_S, lasts_s=5),
     Scenario("the meter moved beside a louder stranger", _neighbours_and_lost, SEARCH_S + 2 * TOLD_S),
 )

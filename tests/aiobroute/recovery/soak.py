@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 import gc
 import random
 
-from simulator import HouseLoad, SimulatedHome
+from simulator import SimulatedHome
 
 from .scenarios import FAMILIES, SCENARIOS, Scenario, Stage
-from .watch import Reader
+from .watch import Reader, TellingLoad
 
 FAULT_EVERY_S = 300.0
 """On the average."""
@@ -46,11 +46,11 @@ async def soak(family: str, seed: int, days: float) -> Report:
     """Read a meter for days while faults strike, and return what came of it."""
     loop = asyncio.get_running_loop()
     chance = random.Random(f"{family}/{seed}")
-    scenarios = [scenario for scenario in SCENARIOS if family in scenario.families]
+    scenarios = [scenario for scenario in SCENARIOS if family in scenario.families and scenario.keeps_family]
     weights = [_weight(scenario) for scenario in scenarios]
     report = Report()
     end = loop.time() + days * 86_400
-    with SimulatedHome(load=HouseLoad(seed), seed=seed, **FAMILIES[family]) as home:
+    with SimulatedHome(load=TellingLoad(seed), seed=seed, **FAMILIES[family]) as home:
         reader = Reader(home)
         await reader.open()
         sampling = asyncio.create_task(_sample(report))

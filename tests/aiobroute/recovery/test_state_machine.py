@@ -34,7 +34,7 @@ from tests.aiobroute.meter.stage import CREDENTIALS
 
 from .lots import CHANNELS, HAPPENINGS, LONG_S, SWITCHES, UNRECOGNISABLE, UNRECOGNISABLE_HAPPENINGS
 from .scenarios import FAMILIES
-from .watch import Witness
+from .watch import TellingLoad, Witness
 
 CLOSED_WITHIN_S = 10.0
 OPENED_WITHIN_S = 5.0
@@ -119,9 +119,9 @@ class Program(RuleBasedStateMachine):
         """Choose the module, and open its port."""
 
         async def build() -> None:
-            self.home = SimulatedHome(seed=seed, echo=echo, **FAMILIES[family])
+            self.home = SimulatedHome(load=TellingLoad(seed), seed=seed, echo=echo, **FAMILIES[family])
             self.happenings = Happenings(self.home)
-            self.witness = Witness(self.home, self.answers)
+            self.witness = Witness(self.answers)
 
         self._run(build())
         self._tap()

@@ -2,18 +2,19 @@
 
 import asyncio
 from collections import deque
+from dataclasses import replace
 from datetime import datetime, timedelta
 import random
+from typing import override
 
 from custom_components.broute.aiobroute import BrouteError, Reading, SessionState, SmartMeter
-from simulator import Answer, SimulatedHome
+from simulator import Answer, HouseLoad, SimulatedHome
+from simulator.load import EPOCH, Flow
 from tests.aiobroute.meter.stage import CREDENTIALS
 
 INTERVAL_S = 30.0
 """The integration's default."""
 READINGS_KEPT = 1000
-OLDEST_ANSWER_S = 70.0
-"""No answer is waited for longer."""
 
 FIELDS = {
     "power_w": (0xE7,),
@@ -24,17 +25,30 @@ FIELDS = {
 }
 
 
+class TellingLoad(HouseLoad):
+    """A household whose power is another one every 0.1 s, and not the same again for 99.7 s.
+
+    That of `HouseLoad` is constant within a minute: an answer could not be told from the one before it.
+    """
+
+    @override
+    def flow(self, at: datetime) -> Flow:
+        """Return the flow at an instant."""
+        flow = super().flow(at)
+        return replace(flow, power_w=flow.power_w + (at - EPOCH) // timedelta(milliseconds=100) % 997)
+
+
 class Witness:
     """Compares readings with `answers`: those of all meters that a home has had."""
 
-    def __init__(self, home: SimulatedHome, answers: deque[Answer]) -> None:
-        self._home = home
+    def __init__(self, answers: deque[Answer]) -> None:
         self._answers = answers
 
-    def is_true(self, reading: Reading, since: datetime | None = None) -> bool:
-        """Tell whether each value was true when the meter sent an answer with it, lately or since then."""
-        if since is None:
-            since = self._home.clock.now() - timedelta(seconds=OLDEST_ANSWER_S)
+    def is_true(self, reading: Reading, since: datetime) -> bool:
+        """Tell whether each value was true when a meter sent an answer with it, `since` somebody asked for the reading.
+
+        So the answer to an earlier request is none, and that to an earlier attempt of the same request is one.
+        """
         return all(
             (value := getattr(reading, field)) is None or self._was_sent(field, value, epcs, since)
             for field, epcs in FIELDS.items()
@@ -67,7 +81,8 @@ class Reader:
         # Of a meter that is replaced while it is read, too.
         answers: deque[Answer] = deque(maxlen=READINGS_KEPT)
         home.meter.on_answer = answers.append
-        self._witness = Witness(home, answers)
+        self._home = home
+        self._witness = Witness(answers)
         self._wake = asyncio.Event()
         self._news = asyncio.Event()
         self._polling: asyncio.Task[None] | None = None
@@ -119,11 +134,12 @@ class Reader:
             except TimeoutError:
                 pass
             self._wake.clear()
+            asked_at = self._home.clock.now()
             try:
                 reading = await self.meter.read()
             except BrouteError:
                 continue
-            if not self._witness.is_true(reading):
+            if not self._witness.is_true(reading, since=asked_at):
                 self.wrong.append(reading)
             elif reading.errors or reading.power_w is None or reading.import_kwh is None:
                 self.incomplete.append(reading)

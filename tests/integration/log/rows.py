@@ -1,5 +1,6 @@
-"""The rows that are in the database, and what they should be."""
+"""The rows that are in the database, and what they should be; and waiting for them."""
 
+import asyncio
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -52,6 +53,19 @@ async def complete_until(hass: HomeAssistant, at: datetime, limit_s: float = 720
         return has_value(hass, "log_until") and datetime.fromisoformat(value(hass, "log_until") or "") >= at
 
     await until(is_complete, limit_s)
+
+
+async def sleep_until(home: SimulatedHome, at: datetime) -> None:
+    """Let time pass until the true time is that."""
+    await asyncio.sleep((at - home.clock.now()).total_seconds())
+
+
+async def assert_exact(hass: HomeAssistant, home: SimulatedHome, *directions: str) -> None:
+    """See to it that every hour is there, with what the present meter has counted in it; by default both directions."""
+    for direction in directions or ("import", "export"):
+        found = await changes(hass, direction)
+        assert not missing(found), direction
+        assert found == truth(home, found, direction)
 
 
 def missing(rows: Mapping[datetime, object]) -> list[datetime]:

@@ -1,5 +1,6 @@
 """The actions: reading the log into the statistics once more, and for the caller."""
 
+from collections import deque
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,8 +14,9 @@ from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import JST, SimulatedHome
 
-from ..world import UNIQUE_ID, Ports, add_entry, has_value, until
-from .rows import changes, counter, missing, truth
+from ..world import TOKEN, UNIQUE_ID, Ports, add_entry, has_value, until
+from .recorder import queue_done
+from .rows import assert_exact, changes, counter, missing, sleep_until, truth
 
 HALF_HOUR = timedelta(minutes=30)
 
@@ -65,9 +67,8 @@ async def test_rows_that_were_lost_are_written_again(
 ) -> None:
     await set_up(hass, entry)
     before = await changes(hass, "import")
-    recorder = get_instance(hass)
-    recorder.async_clear_statistics([f"{DOMAIN}:0123456789abcdef_import"])
-    await recorder.async_block_till_done()
+    get_instance(hass).async_clear_statistics([f"{DOMAIN}:{TOKEN}_import"])
+    await queue_done(hass)
     response = await call(hass, "import_history", days=1)
     assert response["hours_written"] == {"import": len(before)}
     assert await changes(hass, "import") == before
@@ -104,6 +105,48 @@ async def test_times_without_a_zone_are_those_of_home_assistant(
     await set_up(hass, entry)
     response = await call(hass, "get_history", **{"from": "2026-11-20 12:00:00", "to": "2026-11-20 12:30:00"})
     assert [one["start"] for one in response["half_hours"]] == ["2026-11-20T15:30:00+09:00"]
+
+
+# Over the meter's midnight, in which its log is not read.
+
+
+@pytest.mark.parametrize(("minute", "days_back"), [(50, 0), (54, 1), (55, 1), (58, 0), (59, 1)])
+async def test_half_hours_that_are_asked_for_before_midnight_are_those_that_were_meant(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, minute: int, days_back: int
+) -> None:
+    await set_up(hass, entry)
+    await sleep_until(home, datetime(2026, 11, 21, 23, minute, 30, tzinfo=JST))
+    start = datetime(2026, 11, 21, 10, 0, tzinfo=JST) - timedelta(days=days_back)
+    response = await call(hass, "get_history", **{"from": start, "to": start + 4 * HALF_HOUR})
+    assert [one["start"] for one in response["half_hours"]] == [
+        (start + HALF_HOUR * number).isoformat() for number in range(4)
+    ]
+    for one in response["half_hours"]:
+        assert one["import_counter_kwh"] == float(counter(home, datetime.fromisoformat(one["start"]), "import"))
+
+
+async def test_half_hours_up_to_now_go_over_midnight(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    await sleep_until(home, datetime(2026, 11, 21, 23, 57, tzinfo=JST))
+    response = await call(hass, "get_history", **{"from": datetime(2026, 11, 21, 22, 0, tzinfo=JST)})
+    assert [one["start"][11:16] for one in response["half_hours"]] == ["22:00", "22:30", "23:00", "23:30"]
+    assert [one["import_kwh"] is None for one in response["half_hours"]] == [False, False, False, False]
+
+
+@pytest.mark.parametrize(("hour", "minute", "days"), [(23, 50, 44), (23, 57, 3), (23, 47, 98), (23, 58, 99)])
+async def test_import_goes_on_after_midnight(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, *, hour: int, minute: int, days: int
+) -> None:
+    await set_up(hass, entry)
+    await sleep_until(home, datetime(2026, 11, 21, hour, minute, tzinfo=JST))
+    response = await call(hass, "import_history", days=days)
+    assert home.clock.now().date() == datetime(2026, 11, 22, tzinfo=JST).date()
+    assert response["hours_written"]
+    await assert_exact(hass, home)
+    kept = min(days, 43)
+    assert min(await changes(hass, "import")) <= datetime(2026, 11, 21, tzinfo=JST) - timedelta(days=kept)
 
 
 @pytest.mark.parametrize(
@@ -155,3 +198,41 @@ async def test_what_fails_is_told(hass: HomeAssistant, home: SimulatedHome, entr
     with pytest.raises(HomeAssistantError) as failed:
         await call(hass, "get_history", **{"from": home.clock.now() - HALF_HOUR})
     assert failed.value.translation_key in {"no_answer", "session_lost"}
+
+
+async def test_recorder_that_is_not_ready_is_told(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    get_instance(hass).async_recorder_ready.clear()
+    with pytest.raises(HomeAssistantError) as failed:
+        await call(hass, "import_history", days=1)
+    assert failed.value.translation_key == "recorder_not_there"
+
+
+async def test_day_that_is_refused_once_is_asked_for_once_more(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    home.faults.replaced_values = {"E2": deque([""])}
+    start = datetime(2026, 11, 20, 10, 0, tzinfo=JST)
+    response = await call(hass, "get_history", **{"from": start, "to": start + HALF_HOUR})
+    assert len(response["half_hours"]) == 1
+
+
+async def test_day_that_the_meter_does_not_have_is_left_out(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    write = home.meter.object.write
+    home.meter.object.write = lambda epc, edt: edt != b"\x01" and write(epc, edt)  # type: ignore[method-assign]
+    response = await call(
+        hass,
+        "get_history",
+        **{"from": datetime(2026, 11, 19, 23, 0, tzinfo=JST), "to": datetime(2026, 11, 21, 1, 0, tzinfo=JST)},
+    )
+    assert [one["start"][:16] for one in response["half_hours"]] == [
+        *("2026-11-19T23:00", "2026-11-19T23:30"),
+        *("2026-11-21T00:00", "2026-11-21T00:30"),
+    ]
+    assert [one["import_kwh"] is None for one in response["half_hours"]] == [False, True, False, False]

@@ -1,8 +1,10 @@
 """The meter's clock: what it shows against Home Assistant's, and what is done while it is wrong."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 import json
+from typing import Any
 
 from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import HomeAssistant
@@ -15,7 +17,7 @@ from custom_components.broute.diagnostics import async_get_config_entry_diagnost
 from simulator import JST, SimulatedHome
 
 from ..world import TOKEN, has_value, until, value
-from .rows import HOUR, changes, complete_until, missing, truth
+from .rows import HOUR, assert_exact, changes, complete_until, counter, missing, sleep_until, truth
 
 ISSUE = f"clock_wrong_{TOKEN}"
 
@@ -82,15 +84,184 @@ async def test_wrong_clock_is_told_and_nothing_that_it_stamps_is_used(
     assert after[unknown[-1]] == gap.energy_kwh == sum(truth(home, unknown, "import").values())
 
 
+# Which of the two clocks it was.
+
+
+FAST = [timedelta(minutes=9), timedelta(minutes=-9), timedelta(days=1), timedelta(days=-1)]
+
+
+@pytest.mark.parametrize("fast", FAST, ids=str)
+@pytest.mark.parametrize("wrong_for", [timedelta(minutes=3), timedelta(minutes=20)], ids=str)
 async def test_clock_of_home_assistant_that_is_set_after_its_start_is_no_wrong_clock_of_the_meter(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    wall_clock: Callable[..., None],
+    *,
+    fast: timedelta,
+    wrong_for: timedelta,
+) -> None:
+    """A machine without a battery knows the time when it has found a time server."""
+    wall_clock(home, fast)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await asyncio.sleep(wrong_for.total_seconds())
+    assert (issue(hass) is None) == (wrong_for < timedelta(minutes=5))
+    assert await changes(hass, "import") == {}
+    wall_clock(home)
+    await complete_until(hass, datetime(2026, 11, 21, 20, 0, tzinfo=JST))
+    assert issue(hass) is None
+    assert not any(entry.runtime_data.log.progress.gaps.values())
+    await assert_exact(hass, home)
+    assert min(await changes(hass, "import")) == datetime(2026, 11, 20, tzinfo=JST)
+
+
+@pytest.mark.parametrize("fast", FAST, ids=str)
+async def test_clock_of_home_assistant_that_is_wrong_for_a_while_spoils_nothing(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    wall_clock: Callable[..., None],
+    *,
+    fast: timedelta,
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, datetime(2026, 11, 21, 18, 0, tzinfo=JST))
+    await sleep_until(home, datetime(2026, 11, 21, 19, 20, tzinfo=JST))
+    wall_clock(home, fast)
+    await until(lambda: issue(hass), 2 * 3600)
+    # Nor does a new start in the midst of it.
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await sleep_until(home, datetime(2026, 11, 21, 22, 50, tzinfo=JST))
+    wall_clock(home)
+    await complete_until(hass, datetime(2026, 11, 22, 1, 0, tzinfo=JST), 3 * 3600)
+    assert issue(hass) is None
+    assert not any(entry.runtime_data.log.progress.gaps.values())
+    await assert_exact(hass, home)
+
+
+@pytest.mark.parametrize("wrong_for", [timedelta(minutes=3), timedelta(minutes=20)], ids=str)
+async def test_what_a_meter_that_was_set_after_the_start_has_stamped_before_is_told_as_a_gap(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, wrong_for: timedelta
 ) -> None:
     home.meter.clock_offset = timedelta(hours=5)
     await hass.config_entries.async_setup(entry.entry_id)
-    await until(lambda: has_value(hass, "clock_drift"))
+    await asyncio.sleep(wrong_for.total_seconds())
     home.meter.clock_offset = timedelta(0)
-    await until(lambda: has_value(hass, "log_until"), 1200)
-    assert issue(hass) is None
+    await complete_until(hass, datetime(2026, 11, 21, 21, 0, tzinfo=JST), 3 * 3600)
+    diagnostics = (await async_get_config_entry_diagnostics(hass, entry))["log"]
+    response: Any = await hass.services.async_call(
+        DOMAIN, "import_history", {"days": 3}, blocking=True, return_response=True
+    )
+    assert response
+    assert response["hours_written"] == {}
+    for direction in ("import", "export"):
+        told = diagnostics["gaps"][direction]
+        assert {gap["reason"] for gap in told} == {"clock_wrong"}
+        assert told[0]["start"] == "2026-11-19T15:00:00+00:00"
+        known_from = datetime.fromisoformat(told[-1]["end"])
+        assert datetime(2026, 11, 21, 19, 0, tzinfo=JST) <= known_from <= datetime(2026, 11, 21, 20, 0, tzinfo=JST)
+        exact = {hour: energy for hour, energy in (await changes(hass, direction)).items() if hour >= known_from}
+        assert exact == truth(home, exact, direction)
+        # In the response as far back as was asked for.
+        (gap,) = response["gaps"][direction]
+        assert gap == told[-1] | {"start": "2026-11-17T15:00:00+00:00", "energy_kwh": None}
+
+
+async def test_meter_whose_clock_was_set_while_home_assistant_was_away_is_not_believed_before_it_was_looked_at(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """The session is lost for so short a time that the last look is not old."""
+    await hass.config_entries.async_setup(entry.entry_id)
+    await sleep_until(home, datetime(2026, 11, 21, 20, 40, tzinfo=JST))
+    home.meter.reboot(120)
+    await asyncio.sleep(60)
+    home.meter.clock_offset = timedelta(minutes=-20)
+    await asyncio.sleep(3 * 3600)
+    set_at = home.clock.now()
+    home.meter.clock_offset = timedelta(0)
+    await complete_until(hass, set_at + HOUR, 4 * 3600)
+    await assert_untold_hours_are_exact(hass, home, entry)
+
+
+@pytest.mark.parametrize("off_min", [-20, -12, 25])
+async def test_half_hour_that_comes_at_another_time_has_the_clock_looked_at(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, off_min: int
+) -> None:
+    await hass.config_entries.async_setup(entry.entry_id)
+    clock = entry.runtime_data.log.clock
+    await sleep_until(home, datetime(2026, 11, 21, 20, 10, tzinfo=JST))
+    looked_at = clock.offset
+    await until(lambda: clock.offset is not looked_at, 4000)
+    # It is looked at an hour later by itself.
+    home.meter.clock_offset = timedelta(minutes=off_min)
+    await asyncio.sleep(50 * 60)
+    assert not clock.is_right
+    await asyncio.sleep(3600)
+    home.meter.clock_offset = timedelta(0)
+    await asyncio.sleep(4 * 3600)
+    await assert_untold_hours_are_exact(hass, home, entry)
+
+
+async def assert_untold_hours_are_exact(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
+    for direction in ("import", "export"):
+        gaps = entry.runtime_data.log.progress.gaps[direction]
+        found = await changes(hass, direction)
+        untold = {
+            hour: energy for hour, energy in found.items() if not any(gap.start <= hour < gap.end for gap in gaps)
+        }
+        assert untold == truth(home, untold, direction)
+        assert {gap.reason for gap in gaps} == {"clock_wrong"}
+        for gap in gaps:
+            energy = counter(home, gap.end, direction) - counter(home, gap.start, direction)
+            assert gap.energy_kwh == energy
+            assert gap.end - gap.start < 8 * HOUR
+
+
+# A clock that is a little off.
+
+
+def write_late(home: SimulatedHome, delay: timedelta) -> None:
+    """Let the meter have the last half hour in its log of the day only after some time."""
+    target = home.meter.object
+    read = target.read
+
+    def answer(epc: int) -> bytes | None:
+        edt = read(epc)
+        if (
+            edt is None
+            or epc not in {0xE2, 0xE4}
+            or target.history_day
+            or home.meter.object.now.minute % 30 * 60 > delay.total_seconds()
+        ):
+            return edt
+        slot = target.now.hour * 2 + target.now.minute // 30
+        return edt[: 2 + 4 * slot] + b"\xff\xff\xff\xfe" + edt[6 + 4 * slot :]
+
+    target.read = answer  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("off_min", "delay_s"), [(-4, 0), (-4.3, 0), (0, 90), (-4, 90), (4.3, 0)])
+async def test_half_hour_that_the_meter_has_not_written_yet_is_waited_for(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, off_min: float, delay_s: float
+) -> None:
+    home.meter.clock_offset = timedelta(minutes=off_min)
+    write_late(home, timedelta(seconds=delay_s))
+    await hass.config_entries.async_setup(entry.entry_id)
+    await complete_until(hass, datetime(2026, 11, 21, 18, 0, tzinfo=JST))
+    await hass.config_entries.async_unload(entry.entry_id)
+    # The day is read between the full hour by our clock and when that is in the log, and then nothing for a while.
+    await sleep_until(
+        home, datetime(2026, 11, 21, 21, 0, 5, tzinfo=JST) - min(home.meter.clock_offset / 2, timedelta(0))
+    )
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: entry.runtime_data.log.progress.days_read)
+    home.faults.meter_silent = True
+    await sleep_until(home, datetime(2026, 11, 21, 21, 38, tzinfo=JST))
+    home.faults.off()
+    await sleep_until(home, datetime(2026, 11, 22, 1, 40, tzinfo=JST))
+    found = await changes(hass, "import")
+    assert not missing(found)
     assert not any(entry.runtime_data.log.progress.gaps.values())
 
 

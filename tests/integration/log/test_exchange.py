@@ -1,6 +1,5 @@
 """Another meter in the place of the old one: nothing invented, and nothing of what it counted elsewhere."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 import logging
@@ -15,7 +14,9 @@ from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import JST, RELEASE_R, HouseLoad, MeterModel, Registers, SimulatedHome
 
 from ..world import has_value, lines, until
-from .rows import HOUR, changes, complete_until, counter, missing
+from .household import DIRECTIONS, Household
+from .recorder import held, is_rows, queue_done
+from .rows import HOUR, changes, complete_until, counter, missing, sleep_until, truth
 
 REPLACED = datetime(2026, 11, 21, 18, 42, 20, tzinfo=JST)
 
@@ -25,10 +26,6 @@ def entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> BrouteConfigEntry:
     """Return an entry that reads the meter seldom, and whose log is short."""
     hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 600, CONF_HISTORY_DAYS: 1})
     return entry
-
-
-async def sleep_until(home: SimulatedHome, at: datetime) -> None:
-    await asyncio.sleep((at - home.clock.now()).total_seconds())
 
 
 async def learn(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str, dict[datetime, Decimal]]:
@@ -135,3 +132,127 @@ async def test_past_that_is_damaged_is_told_and_begins_anew(
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: has_value(hass, "log_until"))
     assert "cannot be read" in lines(caplog, logging.WARNING)[-1]
+
+
+# The minutes of a new meter of the second generation.
+
+
+async def assert_begins(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, begins: datetime) -> None:
+    """See to it that the new meter has counted from an instant on, and that all later hours are exact."""
+    first = (begins - timedelta(minutes=1)).replace(minute=0)
+    await complete_until(hass, first + 2 * HOUR, 3 * 3600)
+    for direction in ("import", "export"):
+        after = await changes(hass, direction)
+        assert not missing(after)
+        assert after[first.astimezone(UTC)] == counter(home, first + HOUR, direction) - counter(home, begins, direction)
+        (gap,) = entry.runtime_data.log.progress.gaps[direction]
+        assert (gap.start, gap.end, gap.reason) == (first, first + HOUR, "exchanged")
+        later = {hour: energy for hour, energy in after.items() if hour >= gap.end}
+        assert later
+        assert later == truth(home, later, direction)
+
+
+async def test_minutes_that_could_not_be_asked_for_at_first_are_asked_for_later(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await learn(hass, entry)
+    await sleep_until(home, REPLACED)
+    home.replace_meter(model=RELEASE_R)
+    write = home.meter.object.write
+
+    def fall_silent(epc: int, edt: bytes) -> bool:
+        if epc == 0xEF:
+            home.meter.object.write = write  # type: ignore[method-assign]
+            home.faults.set(for_s=240, meter_silent=True)
+        return write(epc, edt)
+
+    home.meter.object.write = fall_silent  # type: ignore[method-assign]
+    await assert_begins(hass, home, entry, REPLACED.replace(minute=43, second=0))
+
+
+async def test_meter_that_refuses_its_minutes_begins_with_its_first_half_hour(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await learn(hass, entry)
+    await sleep_until(home, REPLACED)
+    home.replace_meter(model=RELEASE_R)
+    write = home.meter.object.write
+    home.meter.object.write = lambda epc, edt: epc != 0xEF and write(epc, edt)  # type: ignore[method-assign]
+    await assert_begins(hass, home, entry, datetime(2026, 11, 21, 19, 0, tzinfo=JST))
+
+
+async def test_minutes_that_may_be_of_elsewhere_do_not_count(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """It had mains all the time, as far as its log tells: only what it has counted since it was seen is of here."""
+    await learn(hass, entry)
+    await sleep_until(home, REPLACED)
+    elsewhere = Registers(load=HouseLoad(7), removed_at=REPLACED - timedelta(seconds=1))
+    home.replace_meter(model=RELEASE_R, import_count=54321, export_count=321, earlier=elsewhere)
+    ledger = entry.runtime_data.log.ledger
+    await until(lambda: ledger.exchange and ledger.exchange.begins, 3600)
+    exchange = ledger.exchange
+    assert exchange
+    assert exchange.begins
+    assert REPLACED < exchange.before <= exchange.begins < exchange.before + timedelta(minutes=1)
+    await assert_begins(hass, home, entry, exchange.begins.astimezone(JST))
+
+
+async def test_minute_with_which_a_new_meter_began_is_asked_for_once_more_after_a_new_start(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """There was no row of it yet."""
+    await learn(hass, entry)
+    await sleep_until(home, REPLACED.replace(hour=19, minute=12))
+    home.replace_meter(model=RELEASE_R)
+    await sleep_until(home, datetime(2026, 11, 21, 19, 40, tzinfo=JST))
+    await hass.config_entries.async_unload(entry.entry_id)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await assert_begins(hass, home, entry, datetime(2026, 11, 21, 19, 13, tzinfo=JST))
+    # And not each hour.
+    minutes = [answer.at for answer in home.meter.answers if 0xEF in answer.epcs]
+    assert max(minutes) < datetime(2026, 11, 21, 19, 50, tzinfo=JST)
+
+
+# What is known of the exchange is on the disk before rows of the new meter are in the database.
+
+
+@pytest.mark.parametrize("away", [True, False])
+async def test_kill_after_the_first_rows_of_a_new_meter(
+    hass: HomeAssistant, home: SimulatedHome, household: Household, *, away: bool
+) -> None:
+    household.set_options(scan_interval_s=600, history_days=2)
+    await household.arrive()
+    await household.stay_until_complete()
+    if away:
+        await household.leave()
+    await sleep_until(home, datetime(2026, 11, 22, 3, 10, tzinfo=JST))
+    home.replace_meter(import_count=54321, export_count=321)
+    household.begin_era()
+    if away:
+        await sleep_until(home, datetime(2026, 11, 22, 19, 31, tzinfo=JST))
+        await household.arrive()
+    before = {direction: await changes(hass, direction) for direction in DIRECTIONS}
+    # The very moment, and not some seconds later.
+    rows: list[object] = []
+
+    def note(task: Any) -> bool:
+        if is_rows(task):
+            rows.append(task)
+        return False
+
+    with held(note):
+        await until(lambda: rows, 3600)
+        await queue_done(hass)
+        await household.be_killed()
+    assert await changes(hass, "import") != before["import"]
+    await household.arrive()
+    await sleep_until(home, home.clock.now() + 4 * HOUR)
+    await household.stay_until_complete()
+    for direction in DIRECTIONS:
+        verdict = await household.verdict(direction)
+        assert verdict.wrong == []
+        after = await changes(hass, direction)
+        new = {hour: energy for hour, energy in after.items() if hour >= datetime(2026, 11, 22, 4, 0, tzinfo=JST)}
+        assert new == truth(home, new, direction)
+        assert len(new) == len([hour for hour in after if hour >= min(new)])

@@ -13,8 +13,8 @@ from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import JST, SimulatedHome
 
-from ..world import TOKEN, has_value, sensor, until, value
-from .rows import changes, counter, missing, truth
+from ..world import TOKEN, has_value, sensor, shown, until, value
+from .rows import assert_exact, changes, counter, missing, sleep_until, truth
 
 FIXED = ("fixed_import_energy", "fixed_export_energy")
 INF = 0x73
@@ -54,10 +54,10 @@ def shows(hass: HomeAssistant, at: datetime) -> bool:
 
 def assert_shows(hass: HomeAssistant, home: SimulatedHome, at: datetime) -> None:
     for key, direction in zip(FIXED, ("import", "export"), strict=True):
-        shown = sensor(hass, key)
-        assert shown
-        assert shown.attributes["at"] == at
-        assert shown.state == str(counter(home, at, direction))
+        state = sensor(hass, key)
+        assert state
+        assert state.attributes["at"] == at
+        assert state.state == str(counter(home, at, direction))
 
 
 async def test_half_hours_are_taken_as_they_come(
@@ -91,6 +91,87 @@ async def test_half_hour_that_has_not_come_is_asked_for(
     found = await changes(hass, "import")
     assert found == truth(home, found, "import")
     assert not missing(found)
+
+
+def announce(home: SimulatedHome, back: timedelta) -> None:
+    """Let the meter tell the half hour of some time ago by itself."""
+    target = home.meter.object
+    fixed_time = target.fixed_time
+    target.fixed_time = lambda now: fixed_time(now) - back  # type: ignore[method-assign]
+    home.meter.notices.announce(0xEA, 0xEB)
+    target.fixed_time = fixed_time  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize("back", [timedelta(0), timedelta(minutes=30), timedelta(hours=1)], ids=str)
+async def test_notice_that_is_no_news_changes_nothing(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, back: timedelta
+) -> None:
+    await set_up(hass, entry)
+    at = datetime(2026, 11, 21, 19, 0, tzinfo=JST)
+    await until(partial(shows, hass, at), 3600)
+    await sleep_until(home, at + timedelta(minutes=2))
+    states = shown(hass, FIXED[0])
+    log = entry.runtime_data.log
+    announce(home, back)
+    await asyncio.sleep(30)
+    assert states == []
+    assert_shows(hass, home, at)
+    assert log.clock.is_right
+    await sleep_until(home, datetime(2026, 11, 21, 21, 10, tzinfo=JST))
+    await assert_exact(hass, home)
+
+
+async def test_askers_do_not_all_ask_at_once(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    home.meter.notices.notice_s = (1700.0, 1750.0)
+    home.meter.notices.schedule()
+    since = home.clock.now()
+    await asyncio.sleep(6 * 3600)
+    times = asked(home, since)
+    seconds = [when.minute % 30 * 60 + when.second for when in times]
+    assert len(times) == 12
+    assert all(5 * 60 <= second < 6 * 60 for second in seconds)
+    # By chance not even one of a thousand million such lists is so narrow.
+    assert max(seconds) - min(seconds) > 5
+
+
+async def test_half_hour_that_is_older_than_it_should_be_is_not_taken_for_the_last(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """The meter has not come to the last one yet, when it is asked for it."""
+    home.meter.notices.notice_s = (1700.0, 1750.0)
+    home.meter.notices.schedule()
+    fixed_time = home.meter.object.fixed_time
+    home.meter.object.fixed_time = lambda now: fixed_time(now) - timedelta(minutes=30)  # type: ignore[method-assign]
+    await set_up(hass, entry)
+    assert asked(home, datetime(2026, 11, 21, 18, 24, tzinfo=JST))
+    assert entry.runtime_data.log.half_hour is None
+    home.meter.object.fixed_time = fixed_time  # type: ignore[method-assign]
+    at = datetime(2026, 11, 21, 18, 30, tzinfo=JST)
+    await until(partial(shows, hass, at), 3600)
+    assert_shows(hass, home, at)
+
+
+async def test_notice_that_comes_before_it_is_known_which_meter_this_is(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    await sleep_until(home, datetime(2026, 11, 21, 18, 50, tzinfo=JST))
+    # In a new session the meter is read, and then asked what it is: that fails for a while.
+    await hass.config_entries.async_unload(entry.entry_id)
+    home.meter.object.readable -= {0x9F}
+    await hass.config_entries.async_setup(entry.entry_id)
+    at = datetime(2026, 11, 21, 19, 0, tzinfo=JST)
+    await until(partial(shows, hass, at), 3600)
+    log = entry.runtime_data.log
+    await asyncio.sleep(60)
+    assert log.failure is None
+    assert log.progress.complete_until is None
+    home.meter.object.readable |= {0x9F}
+    await until(lambda: log.progress.complete_until == at, 900)
+    await assert_exact(hass, home)
 
 
 async def test_these_sensors_are_no_second_meter(

@@ -19,7 +19,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (  
 from simulator import SimulatedHome
 
 from .household import Household
-from .rows import HOUR, LONG_AGO, changes
+from .rows import HOUR, LONG_AGO, changes, sleep_until
 
 OTHER = "sensor.other"
 ATTRIBUTES = {
@@ -49,10 +49,6 @@ async def measure(hass: HomeAssistant, home: SimulatedHome) -> list[datetime]:
         await sleep_until(home, period + PERIOD + timedelta(seconds=LATE_S))
         await compile_period(hass, period)
     return [start + HOUR * number for number in range(HOURS)]
-
-
-async def sleep_until(home: SimulatedHome, at: datetime) -> None:
-    await asyncio.sleep((at - home.clock.now()).total_seconds())
 
 
 async def compile_period(hass: HomeAssistant, start: datetime) -> None:

@@ -1,20 +1,16 @@
 """A week in which everything happens to a house, and what its log shows after it; the same sums in all time zones."""
 
-from collections.abc import Callable, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from unittest.mock import patch
 
-from homeassistant.components.recorder.core import Recorder
-from homeassistant.components.recorder.tasks import ImportStatisticsTask, RecorderTask
+from homeassistant.components.recorder.tasks import ImportStatisticsTask
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
 from custom_components.broute.const import DOMAIN
-from custom_components.broute.history.clock import clock_issue_id
 from custom_components.broute.history.planner import Reason
 from simulator import HouseLoad, Registers, SimulatedHome
 from simulator.clock import JST
@@ -22,6 +18,7 @@ from simulator.happenings import Happenings
 
 from ..world import TOKEN, Ports, until
 from .household import DIRECTIONS, Household
+from .recorder import held, lost
 from .rows import HOUR, changes
 
 START = datetime(2026, 10, 26, 5, 24, tzinfo=JST)
@@ -169,7 +166,7 @@ class Week:
         issues = ir.async_get(self.hass)
 
         def is_told() -> bool:
-            return issues.async_get_issue(DOMAIN, clock_issue_id(TOKEN)) is not None
+            return issues.async_get_issue(DOMAIN, f"clock_wrong_{TOKEN}") is not None
 
         assert not is_told()
         self.happenings.meter_clock_wrong(offset.total_seconds())
@@ -202,36 +199,6 @@ class Week:
             assert tasks
             assert self.household.log.failure
         await self.household.stay_until_complete()
-
-
-@contextmanager
-def lost(is_lost: Callable[[RecorderTask], bool]) -> Generator[None]:
-    """Let what is put into the recorder's queue be lost there."""
-    queue_task = Recorder.queue_task
-
-    def put(self: Recorder, task: Any) -> None:
-        if not is_lost(task):
-            queue_task(self, task)
-
-    with patch.object(Recorder, "queue_task", put):
-        yield
-
-
-@contextmanager
-def held() -> Generator[list[RecorderTask]]:
-    """Let the recorder get to nothing that is put into its queue, until it gets to all of it."""
-    queue_task = Recorder.queue_task
-    tasks: list[RecorderTask] = []
-    recorders: list[Recorder] = []
-
-    def put(self: Recorder, task: Any) -> None:
-        recorders.append(self)
-        tasks.append(task)
-
-    with patch.object(Recorder, "queue_task", put):
-        yield tasks
-    for recorder, task in zip(recorders, tasks, strict=True):
-        queue_task(recorder, task)
 
 
 async def test_week_in_which_everything_happens(hass: HomeAssistant, home: SimulatedHome, household: Household) -> None:

@@ -13,6 +13,9 @@ from ..exceptions import PropertyError, PropertyRefusedError, ValueOverflowError
 
 JST = timezone(timedelta(hours=9), "JST")
 """The meter's clock: Japan has no daylight saving (protocol 5.4)."""
+YEARS = range(2000, 2100)
+"""Those of the dates that are taken. No meter of this class is older. The specification names no bounds (protocol 2.1,
+2.2), but the calendar ends with the years 1 and 9999: nothing can be taken from its first day or added to its last."""
 
 type Decoder[T] = Callable[[bytes], T]
 
@@ -153,7 +156,7 @@ def decode_date(edt: bytes) -> date:
     """Decode year (2 bytes), month, day."""
     check_length(edt, 4)
     try:
-        return date(int.from_bytes(edt[:2]), edt[2], edt[3])
+        return date(_decode_year(edt), edt[2], edt[3])
     except ValueError as err:
         raise PropertyError(f"no date: {err}") from None
 
@@ -173,9 +176,16 @@ def decode_date_time(data: bytes) -> datetime | None:
         return None
     try:
         second = data[6] if len(data) > 6 else 0
-        return datetime(int.from_bytes(data[:2]), data[2], data[3], data[4], data[5], second, tzinfo=JST)
+        return datetime(_decode_year(data), data[2], data[3], data[4], data[5], second, tzinfo=JST)
     except ValueError as err:
         raise PropertyError(f"no date and time: {err}") from None
+
+
+def _decode_year(data: bytes) -> int:
+    year = int.from_bytes(data[:2])
+    if year not in YEARS:
+        raise PropertyError(f"the year {year} is not between {YEARS[0]} and {YEARS[-1]}")
+    return year
 
 
 def encode_date_time(at: datetime) -> bytes:

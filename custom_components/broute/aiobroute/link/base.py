@@ -67,6 +67,11 @@ class Datagram:
     payload: bytes = field(repr=False)
 
 
+def always() -> bool:
+    """Say yes."""
+    return True
+
+
 class LinkEvent(Enum):
     """What a module reports by itself of its session and its transmitter (protocol 3.8)."""
 
@@ -124,6 +129,10 @@ class Link(Protocol):
     def is_open(self) -> bool:
         """Whether its port can still be used."""
 
+    @property
+    def duty_limit_trial_s(self) -> float:
+        """After so long without news it is tried whether the limit of transmission time was lifted unheard."""
+
     def listen(self, listener: LinkListener) -> None:
         """Deliver datagrams and events there from now on."""
 
@@ -148,15 +157,17 @@ class Link(Protocol):
             MeterSilentError: neither success nor failure was reported in time.
         """
 
-    async def send(self, payload: bytes) -> None:
-        """Send a datagram to the joined meter, encrypted; return when it is on the air.
+    async def send(self, payload: bytes, may_send: Callable[[], bool] = always) -> bool:
+        """Send a datagram to the joined meter, encrypted; return true when it is on the air.
+
+        `may_send` is asked when the turn of this has come; where it says no, nothing is sent and false returned.
 
         Raises:
             NotSentError: the module could not send it.
         """
 
     async def leave(self) -> None:
-        """End the session with the meter, if there is one."""
+        """End the session with the meter, if there is one; break off a join that is under way."""
 
     async def close(self) -> None:
         """Close the port. Nothing is delivered any more."""

@@ -4,6 +4,7 @@ Above: the session. Below: the requester, which asks and is answered one request
 """
 
 import asyncio
+from collections.abc import Callable
 import logging
 
 from ...credentials import Credentials
@@ -20,7 +21,7 @@ from ...exceptions import (
     NotSentError,
     PortError,
 )
-from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network
+from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network, always
 from ..port import Port
 from ..turns import Turns, fail, settle
 from . import commands
@@ -48,6 +49,8 @@ START_LIMIT_S = 3.0
 """From the reset to the report that the module has started."""
 JOIN_LIMIT_S = 60.0
 """A join takes seconds; the manual's worst case is 706 s, and 60 to 120 s are practical (protocol 4.5)."""
+DUTY_LIMIT_TRIAL_S = 10.0
+"""Nothing tells the end of the transmission limit, and what the module refuses does not use the air."""
 MAX_BEACONS = 256
 """What is kept of one scan: only meters with our pairing ID answer it, one as a rule."""
 
@@ -65,8 +68,9 @@ _NO_SESSION = frozenset({0x02, 0x06, 0x0B, *_NOT_RUNNING, 0x53})
 """The module does not know the meter's address, or nothing that a transmission needs has been started."""
 
 _SENT = 0x0
+_BARRED = 0x2
 _NOT_SENT_REASONS = {
-    0x2: "its limit of transmission time is reached",
+    _BARRED: "its limit of transmission time is reached",
     0x3: "the air is busy",
     0x5: "the meter did not acknowledge it",
     0xF: "it was only queued",
@@ -76,8 +80,9 @@ _NOT_SENT_REASONS = {
 class J11Link:
     """A J11 module on an open port.
 
-    Its limit of transmission time (ARIB) is reported by no event: while it lasts, each `send()` raises `NotSentError`.
-    Renewals of the session are reported only if they fail.
+    Its limit of transmission time (ARIB) is reported by no event: while it lasts, each `send()` raises `NotSentError`,
+    the first of which tells that it is reached, and the first that does not that it is lifted. Renewals of the session
+    are reported only if they fail.
     """
 
     def __init__(self, port: Port) -> None:
@@ -87,6 +92,8 @@ class J11Link:
         self._credentials: Credentials | None = None
         self._meter: Network | None = None
         self._in_session = False
+        self._is_barred = False
+        self._is_leaving = False
         self._turns = Turns()
         self._start: asyncio.Future[None] | None = None
         self._beacons: list[Beacon] | None = None
@@ -106,6 +113,11 @@ class J11Link:
     def is_open(self) -> bool:
         """Whether its port can still be used."""
         return self._requester.is_open
+
+    @property
+    def duty_limit_trial_s(self) -> float:
+        """After so long without news it is tried whether the limit of transmission time was lifted unheard."""
+        return DUTY_LIMIT_TRIAL_S
 
     async def identify(self, wait_s: float) -> bool:
         """Ask whether a J11 module is behind the port; false if none answers within `wait_s`.
@@ -156,17 +168,20 @@ class J11Link:
         """
         await self._turns.carry_out(self._join, network)
 
-    async def send(self, payload: bytes) -> None:
-        """Send a datagram to the joined meter, encrypted.
+    async def send(self, payload: bytes, may_send: Callable[[], bool] = always) -> bool:
+        """Send a datagram to the joined meter, encrypted, unless it may not be sent when its turn has come.
 
         Raises:
             NotSentError: it was not sent, or the meter did not acknowledge it.
             NotJoinedError: the module has no session with the meter.
         """
-        await self._turns.carry_out(self._send, payload)
+        return await self._turns.carry_out(self._send, payload, may_send)
 
     async def leave(self) -> None:
-        """End the session with the meter, if there is one."""
+        """End the session with the meter, if there is one; break off a join that is under way."""
+        self._is_leaving = True
+        if self._authentication:
+            fail(self._authentication, NotJoinedError("The join was broken off"))
         await self._turns.carry_out(self._leave)
 
     async def close(self) -> None:
@@ -179,7 +194,7 @@ class J11Link:
     # What the verbs do, each in its turn.
 
     async def _prepare(self, credentials: Credentials) -> None:
-        self._in_session = False
+        self._in_session = self._is_barred = False
         self._credentials = credentials
         # The reset itself is not answered, and may be lost on the wire.
         if not await self._reset() and not await self._reset():
@@ -277,6 +292,8 @@ class J11Link:
         await self._requester.ask(commands.open_port(ECHONET_PORT), _PORT_ALREADY_OPEN)
 
     async def _authenticate(self) -> None:
+        if self._is_leaving:
+            raise NotJoinedError("The join was broken off")
         authentication = self._authentication = asyncio.get_running_loop().create_future()
         try:
             await self._requester.ask(commands.START_PANA, _PANA_RUNS, _PANA_DONE)
@@ -291,7 +308,9 @@ class J11Link:
         if result is PanaResult.UNANSWERED:
             raise MeterSilentError("The meter did not answer the authentication")
 
-    async def _send(self, payload: bytes) -> None:
+    async def _send(self, payload: bytes, may_send: Callable[[], bool]) -> bool:
+        if not may_send():
+            return False
         if self._meter is None or not self._in_session:
             # It might go out all the same, and unencrypted.
             raise NotJoinedError("There is no session with the meter to send in")
@@ -305,12 +324,21 @@ class J11Link:
             raise NotJoinedError("The module has no session with the meter")
         elif not isinstance(answer.value, Transmission):
             raise NotSentError(f"The module refused to send, with result {answer.result:02X}")
-        elif (reason := answer.value.detail & 0x0F) != _SENT:
+        else:
+            self._take_outcome(answer.value.detail & 0x0F)
+        return True
+
+    def _take_outcome(self, reason: int) -> None:
+        """Raise what a transmission came to, and tell the transmission limit, which is told in no other way."""
+        if (reason == _BARRED) != self._is_barred:
+            self._is_barred = reason == _BARRED
+            self._tell(LinkEvent.DUTY_LIMIT_REACHED if self._is_barred else LinkEvent.DUTY_LIMIT_LIFTED)
+        if reason != _SENT:
             why = _NOT_SENT_REASONS.get(reason, f"reason {reason:X}")
             raise NotSentError(f"The module could not send the datagram: {why}")
 
     async def _leave(self) -> None:
-        self._in_session = False
+        self._is_leaving = self._in_session = False
         await self._requester.ask(commands.END_PANA, *_NOT_RUNNING)
         await self._requester.ask(commands.END_ROUTE_B, *_NOT_RUNNING)
 

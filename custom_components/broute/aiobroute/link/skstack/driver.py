@@ -4,6 +4,7 @@ Above: the session. Below: the console, which asks and answers one command at a 
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, field
 import logging
 import re
@@ -11,6 +12,7 @@ import re
 from ...credentials import Credentials
 from ...echonet.frame import PORT as ECHONET_PORT
 from ...exceptions import (
+    BrouteError,
     CommandRefusedError,
     CredentialsRefusedError,
     ExecutionFailedError,
@@ -22,7 +24,7 @@ from ...exceptions import (
     NotSentError,
     PortError,
 )
-from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network
+from ..base import Datagram, Dialect, Drop, LinkEvent, LinkListener, Module, Network, always
 from ..port import Port
 from ..turns import Turns, fail, settle
 from . import commands
@@ -40,8 +42,13 @@ SCAN_SLACK_S = 5.0
 """What a scan may take beyond the formula (protocol 3.4; up to 0.7 s were measured)."""
 JOIN_TIMEOUT_S = 65.0
 """The module repeats the authentication for about 40 s before it gives up with EVENT 24 (protocol 3.5)."""
+CLOCK_RESOLUTION_S = 0.001
+JOIN_CHECK_S = 3.0
+"""After so long without a word a module that joins is asked whether it was reset: it would not say so."""
 UNANSWERED_JOIN_S = 25.0
 """A refusal comes within seconds; later than this EVENT 24 means that nobody answered at all."""
+DUTY_LIMIT_TRIAL_S = 120.0
+"""The module tells the end of its transmission limit (EVENT 33), so only where that got lost."""
 LEAVE_TIMEOUT_S = 3.0
 """For EVENT 27 or 28 after SKTERM: an orderly end is tried, not insisted on."""
 
@@ -108,6 +115,8 @@ class SkStackLink:
         self._sent: asyncio.Future[int] | None = None
         self._session_change: asyncio.Future[LinkEvent] | None = None
         self._awaited_events: tuple[LinkEvent, ...] = ()
+        self._reported_at = 0.0
+        """When the module said something by itself last, on the event loop's clock."""
 
     @property
     def module(self) -> Module:
@@ -120,6 +129,11 @@ class SkStackLink:
     def is_open(self) -> bool:
         """Whether its port can still be used."""
         return self._console.is_open
+
+    @property
+    def duty_limit_trial_s(self) -> float:
+        """After so long without news it is tried whether the limit of transmission time was lifted unheard."""
+        return DUTY_LIMIT_TRIAL_S
 
     async def identify(self, wait_s: float) -> bool:
         """Ask whether an SKSTACK-IP module is behind the port, and which dialect it speaks; false if none answers.
@@ -165,13 +179,16 @@ class SkStackLink:
         """Authenticate with the meter of a network."""
         await self._turns.carry_out(self._join, network)
 
-    async def send(self, payload: bytes) -> None:
-        """Send a datagram to the joined meter, encrypted."""
-        await self._turns.carry_out(self._send, payload)
+    async def send(self, payload: bytes, may_send: Callable[[], bool] = always) -> bool:
+        """Send a datagram to the joined meter, encrypted, unless it may not be sent when its turn has come."""
+        return await self._turns.carry_out(self._send, payload, may_send)
 
     async def leave(self) -> None:
-        """End the session with the meter, if there is one."""
-        await self._turns.carry_out(self._leave)
+        """End the session with the meter, if there is one; break off a join that is under way."""
+        is_joining = LinkEvent.JOINED in self._awaited_events
+        if is_joining and self._session_change:
+            fail(self._session_change, NotJoinedError("The join was broken off"))
+        await self._turns.carry_out(self._leave, reset=is_joining)
 
     async def close(self) -> None:
         """Close the port and end whatever was under way."""
@@ -214,13 +231,16 @@ class SkStackLink:
         await self._console.command(commands.set_route_b_id(credentials))
 
     async def _take_up(self, network: Network) -> bool:
-        # A reset sets both back, so where they differ there is no session with this meter.
-        information = await self._information()
-        if information.group("channel", "pan_id") != (f"{network.channel:02X}", f"{network.pan_id:04X}"):
+        if not await self._is_set_to(network):
             return False
         await self._report_signal_strength()
         self._meter = network
         return True
+
+    async def _is_set_to(self, network: Network) -> bool:
+        # A reset sets both back, so where they differ there is no session with this meter.
+        information = await self._information()
+        return information.group("channel", "pan_id") == (f"{network.channel:02X}", f"{network.pan_id:04X}")
 
     async def _report_signal_strength(self) -> None:
         if self.module.dialect is Dialect.DUAL_STACK:
@@ -243,27 +263,51 @@ class SkStackLink:
         return scan.networks
 
     async def _join(self, network: Network) -> None:
-        await self._console.command(commands.write_register("S2", f"{network.channel:02X}"))
-        await self._console.command(commands.write_register("S3", f"{network.pan_id:04X}"))
-        self._meter = network
-        change = self._await_events(LinkEvent.JOINED, LinkEvent.JOIN_FAILED)
         loop = asyncio.get_running_loop()
-        began_at = loop.time()
+        change = self._await_events(LinkEvent.JOINED, LinkEvent.JOIN_FAILED)
         try:
-            await self._begin(commands.join(commands.link_local_address(network.mac)), _EVENTS_OF_JOIN)
+            await self._console.command(commands.write_register("S2", f"{network.channel:02X}"))
+            await self._console.command(commands.write_register("S3", f"{network.pan_id:04X}"))
+            self._meter = network
+            if not change.done():
+                await self._begin(commands.join(commands.link_local_address(network.mac)), _EVENTS_OF_JOIN)
+            began_at = loop.time()
             async with asyncio.timeout(JOIN_TIMEOUT_S):
-                event = await change
+                event = await self._outcome(change, network)
         except TimeoutError:
             raise MeterSilentError("The meter did not answer the authentication") from None
         finally:
             self._session_change = None
+            self._awaited_events = ()
         if event is LinkEvent.JOINED:
             return
         if loop.time() - began_at > UNANSWERED_JOIN_S:
             raise MeterSilentError("The meter did not answer the authentication")
         raise CredentialsRefusedError("The meter did not accept the authentication")
 
-    async def _send(self, payload: bytes) -> None:
+    async def _outcome(self, change: asyncio.Future[LinkEvent], network: Network) -> LinkEvent:
+        """Wait for the end of a join, and see meanwhile that the module is still at it."""
+        loop = asyncio.get_running_loop()
+        self._reported_at = loop.time()
+        while not change.done():
+            silent_s = loop.time() - self._reported_at
+            await asyncio.wait((change,), timeout=JOIN_CHECK_S - silent_s)
+            if change.done() or loop.time() - self._reported_at < JOIN_CHECK_S - CLOCK_RESOLUTION_S:
+                continue
+            self._reported_at = loop.time()
+            try:
+                is_at_it = await self._is_set_to(network)
+            except ModuleError:
+                if not change.done():
+                    raise
+            else:
+                if not is_at_it:
+                    self._was_reset()
+        return change.result()
+
+    async def _send(self, payload: bytes, may_send: Callable[[], bool]) -> bool:
+        if not may_send():
+            return False
         if self._meter is None:
             raise NotSentError("There is no meter to send to")
         address = commands.link_local_address(self._meter.mac)
@@ -280,6 +324,7 @@ class SkStackLink:
             _LOGGER.debug("The module did not report the end of a transmission")
         elif sent.result() == _NOT_SENT:
             raise NotSentError("The module could not put the datagram on the air")
+        return True
 
     async def _hand_over(self, command: bytes, progress: _Progress) -> None:
         try:
@@ -289,18 +334,21 @@ class SkStackLink:
         except CommandRefusedError:
             raise NotSentError("The module did not understand what to send") from None
 
-    async def _leave(self) -> None:
+    async def _leave(self, *, reset: bool) -> None:
         change = self._await_events(LinkEvent.ENDED)
         try:
             await self._begin(commands.TERMINATE, _EVENTS_OF_LEAVE)
             async with asyncio.timeout(LEAVE_TIMEOUT_S):
                 await change
         except ExecutionFailedError:
-            pass  # there was no session, or it was ended by the first of two attempts
+            # There was no session, or it was ended by the first of two attempts. A join ends in no other way.
+            if reset:
+                await self._console.command(commands.RESET)
         except TimeoutError:
             _LOGGER.debug("The module did not report the end of the session")
         finally:
             self._session_change = None
+            self._awaited_events = ()
 
     async def _begin(self, command: bytes, events: frozenset[int]) -> None:
         """Give a command that goes on behind its OK; any of the events shows that it does, should the OK be lost."""
@@ -318,6 +366,7 @@ class SkStackLink:
     # What comes from the module, whenever it likes.
 
     def _take(self, report: Report) -> None:
+        self._reported_at = asyncio.get_running_loop().time()
         match report:
             case Event(number, parameter):
                 self._take_event(number, parameter)
@@ -395,15 +444,22 @@ class SkStackLink:
             self._listener.on_drop(drop)
 
     def _was_reset(self) -> None:
-        _LOGGER.debug("The echo is on again: the module was reset")
+        _LOGGER.debug("The echo is on again, or the registers are set back: the module was reset")
+        self._break_off(ModuleError("The module was reset"))
         self._tell(LinkEvent.RESET)
 
     def _lost(self) -> None:
         lost = PortError("The port was lost")
-        for future in (self._scan and self._scan.done, self._sent, self._session_change):
-            if future:
-                fail(future, lost)
+        if self._sent:
+            fail(self._sent, lost)
+        self._break_off(lost)
         self._tell(LinkEvent.LOST)
+
+    def _break_off(self, err: BrouteError) -> None:
+        """End what the module was at, and does no more."""
+        for future in (self._scan and self._scan.done, self._session_change):
+            if future:
+                fail(future, err)
 
 
 def _future[T]() -> asyncio.Future[T]:

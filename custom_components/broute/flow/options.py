@@ -1,0 +1,53 @@
+"""Changing how often the meter is read, and how far back its log."""
+
+from typing import Any, Final
+
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.const import CONF_SCAN_INTERVAL, UnitOfTime
+from homeassistant.helpers.selector import NumberSelector, NumberSelectorConfig, NumberSelectorMode
+import voluptuous as vol
+
+from ..const import (
+    CONF_HISTORY_DAYS,
+    DEFAULT_HISTORY_DAYS,
+    DEFAULT_SCAN_INTERVAL_S,
+    MAX_HISTORY_DAYS,
+    MAX_SCAN_INTERVAL_S,
+    MIN_SCAN_INTERVAL_S,
+)
+
+
+def _whole_number(minimum: int, maximum: int, unit: UnitOfTime) -> object:
+    return vol.All(
+        NumberSelector(
+            NumberSelectorConfig(
+                min=minimum, max=maximum, step=1, mode=NumberSelectorMode.BOX, unit_of_measurement=unit
+            )
+        ),
+        vol.Coerce(int),
+    )
+
+
+# `voluptuous` is another library to the type checker than it is in Home Assistant.
+OPTIONS: Final[Any] = vol.Schema(
+    {
+        vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL_S): _whole_number(
+            MIN_SCAN_INTERVAL_S, MAX_SCAN_INTERVAL_S, UnitOfTime.SECONDS
+        ),
+        vol.Required(CONF_HISTORY_DAYS, default=DEFAULT_HISTORY_DAYS): _whole_number(
+            1, MAX_HISTORY_DAYS, UnitOfTime.DAYS
+        ),
+    }
+)
+
+
+class BrouteOptionsFlow(OptionsFlowWithReload):
+    """Ask for both."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show what is set, and take what is typed."""
+        if user_input is not None:
+            return self.async_create_entry(data=user_input)
+        return self.async_show_form(
+            step_id="init", data_schema=self.add_suggested_values_to_schema(OPTIONS, self.config_entry.options)
+        )
