@@ -100,7 +100,6 @@ class Description:
         self.constants = Constants(
             mac=self.mac or b"", scale=scale, max_properties=self._properties.max_properties, **fields
         )
-        self._properties.readable = self.constants.get_map
         self.is_current = True
         return self.constants
 

@@ -89,10 +89,14 @@ async def test_the_first_time_all_is_told_twice_and_later_once_a_session() -> No
         await meter.describe()
         assert requests(home) == [DESCRIPTION] * 2
         await meter.read()
+        described = [meter.is_described]
         await again(meter, home)
+        described.append(meter.is_described)
         await meter.read()
         await meter.describe()
         await meter.read()
+        described.append(meter.is_described)
+        assert described == [True, False, True]
         assert requests(home) == [POLL, DESCRIPTION, SCALE, POLL]
 
 
@@ -178,6 +182,15 @@ async def test_a_map_that_is_told_differently_each_time_is_an_error(epc: int) ->
             await meter.describe()
         assert meter.constants is None
         assert (await meter.describe()).get_map == RELEASE_F.readable
+
+
+@pytest.mark.parametrize("epc", [0x9D, 0x9E])
+async def test_a_meter_without_another_map_has_nothing_in_it(epc: int) -> None:
+    async with joined() as (meter, home):
+        read = home.meter.object.read
+        missing = epc
+        home.meter.object.read = lambda epc: None if epc == missing else read(epc)  # type: ignore[method-assign]
+        assert field(await meter.describe(), epc) == frozenset()
 
 
 async def test_a_meter_without_a_get_map_is_an_error() -> None:
@@ -284,6 +297,15 @@ async def test_a_scale_that_was_said_once_changes_nothing(epc: int, caplog: pyte
         assert requests(home) == [POLL, (0xE0, *SCALE), SCALE]
         assert await meter.describe() == right
         assert "counts otherwise" not in caplog.text
+
+
+async def test_a_scale_that_was_said_once_in_each_of_two_sessions_changes_nothing() -> None:
+    async with in_second_session(load=ConstantLoad(900)) as (meter, home):
+        right = meter.constants
+        for _ in range(2):
+            spoil(home)[0xE1].append(lambda _: b"\x02")
+            assert await meter.describe() == right
+            await again(meter, home)
 
 
 async def test_a_counter_that_fell_in_a_session_whose_scale_is_known_is_asked_for_alone() -> None:

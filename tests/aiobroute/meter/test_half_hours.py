@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from custom_components.broute.aiobroute import CountersAt, SmartMeter
+from custom_components.broute.aiobroute.echonet.smart_meter import NORMAL_FIXED_TIME, REVERSE_FIXED_TIME
 from custom_components.broute.aiobroute.half_hours import PART_WAIT_S
 from simulator import NORMAL_ONLY, ConstantLoad, SimulatedHome
 
@@ -74,6 +75,26 @@ async def test_two_frames_make_one_half_hour(first: int) -> None:
         assert len(told) == 1
 
 
+async def test_what_else_is_announced_in_between_is_no_half_of_it() -> None:
+    async with listening() as (told, home, _):
+        await announce(home, EA)
+        home.meter.fault = True
+        await asyncio.sleep(JUST_SENT_S)
+        await announce(home, EB)
+        assert told == [whole(home)]
+
+
+async def test_each_half_is_waited_for_as_long_as_the_other() -> None:
+    async with listening(load=ConstantLoad(900)) as (told, home, _):
+        spoil_notice(home, EB, lambda edt: edt[:4] + b"\x11\x1e" + edt[6:])
+        await announce(home, EB)
+        await asyncio.sleep(PART_WAIT_S / 2)
+        await announce(home, EA)
+        await asyncio.sleep(PART_WAIT_S / 2)
+        await announce(home, EB)
+        assert told == [whole(home)]
+
+
 async def test_one_frame_is_told_at_once_and_once() -> None:
     async with listening() as (told, home, _):
         for _ in range(2):
@@ -135,15 +156,35 @@ async def test_what_is_no_time_waits_for_nothing_of_another() -> None:
         assert told == [whole(home)]
 
 
-async def test_the_next_half_hour_is_told_as_the_first() -> None:
+@pytest.mark.parametrize("epcs", [(EA, EB), (EA,)])
+async def test_the_next_half_hour_is_told_as_the_first(epcs: tuple[int, ...]) -> None:
     async with listening() as (told, home, meter):
         for number in range(1, 4):
-            await announce(home, EA)
-            await announce(home, EB)
+            for epc in epcs:
+                await announce(home, epc)
+            due = whole(home)
+            await asyncio.sleep(0 if EB in epcs else PART_WAIT_S)
             assert len(told) == number
-            assert told[-1] == whole(home)
+            assert told[-1] == (due if EB in epcs else without_export(due))
             await asyncio.sleep(1800)
             await meter.read()
+
+
+async def test_a_counter_with_more_digits_than_the_meter_is_not_told() -> None:
+    async with listening() as (told, home, _):
+        spoil_notice(home, EA, lambda edt: edt[:7] + (int.from_bytes(edt[7:]) + 10**6).to_bytes(4))
+        await announce(home, EA, EB)
+        assert not told
+        await announce(home, EA, EB)
+        assert told == [whole(home)]
+
+
+async def test_a_half_hour_is_converted_as_soon_as_its_unit_is_known() -> None:
+    async with joined() as (meter, home):
+        answers = await meter.get(NORMAL_FIXED_TIME, REVERSE_FIXED_TIME)
+        assert meter.half_hour(answers) is None
+        await meter.describe()
+        assert meter.half_hour(answers) == whole(home)
 
 
 async def test_nothing_is_told_after_the_end() -> None:
