@@ -26,6 +26,7 @@ from custom_components.broute.aiobroute.echonet.frame import SMART_METER
 from custom_components.broute.aiobroute.link.skstack.commands import scan_time_s
 from custom_components.broute.aiobroute.session import Session
 from simulator import ID, PASSWORD, Pan, SimulatedHome, SkstackModule, link_local
+from simulator.happenings import Happenings
 from simulator.skstack.products import PRODUCTS
 
 from .stage import CREDENTIALS, client, joined, last_answer
@@ -82,6 +83,18 @@ async def test_a_meter_that_is_not_heard_is_reported_and_found_later() -> None:
             await asyncio.sleep(60)
             assert meter.state is SessionState.JOINED
             assert meter.failure is None
+
+
+async def test_nothing_is_scanned_above_the_limit_of_transmission_time() -> None:
+    with SimulatedHome() as home:
+        home.faults.scan_misses = 1
+        async with client(home) as meter:
+            await asyncio.sleep(5)
+            Happenings(home).duty_limit(60)
+            await asyncio.sleep(55)
+            assert meter.statistics.scans == 1
+            await asyncio.sleep(10)
+            assert meter.statistics.scans == 2
 
 
 async def test_a_wrong_id_hears_no_meter() -> None:
