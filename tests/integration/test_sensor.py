@@ -230,40 +230,6 @@ async def test_what_kind_of_value_it_is(
     assert registered.options["sensor"]["suggested_display_precision"] == precision
 
 
-async def test_device_says_what_meter_it_is(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
-    await set_up(hass, entry)
-    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    assert device.identifiers == {(DOMAIN, TOKEN)}
-    assert device.name == "B-Route Smart Meter"
-    assert device.manufacturer == "Toshiba"
-    assert device.model == "Low-voltage smart electric energy meter"
-    assert device.serial_number == "AB12C34567"
-    assert device.sw_version == "Release F"
-    assert device.hw_version is None
-
-
-async def test_device_keeps_what_is_known_while_the_meter_is_out_of_reach(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
-) -> None:
-    await set_up(hass, entry)
-    await hass.config_entries.async_unload(entry.entry_id)
-    home.meter.pan.powered = False
-    await hass.config_entries.async_setup(entry.entry_id)
-    await hass.async_block_till_done()
-    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    assert device.manufacturer == "Toshiba"
-    assert device.serial_number == "AB12C34567"
-    assert device.sw_version == "Release F"
-
-
-async def test_device_of_a_meter_that_says_less(hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry) -> None:
-    ports.plug_in(model=replace(OKINAWA, manufacturer=b"\xff\xff\xfe"))
-    await set_up(hass, entry)
-    (device,) = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    assert device.manufacturer is None
-    assert device.serial_number is None
-
-
 async def test_meter_that_does_not_say_what_it_is_is_read_all_the_same_and_asked_again(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:

@@ -141,33 +141,36 @@ class Description:
         self._was_asked = True
         return is_due
 
-    async def learn_scale(self, answers: Answers) -> Scale | None:
-        """Take the scale from a reading that asked for it; return the one by which its counters are to be judged.
-
-        A coefficient that is missing in the first one may be absent, which only the map proves: then the meter is
-        described by this.
-        """
+    def learn_scale(self, answers: Answers) -> Scale | None:
+        """Take the scale from a reading that asked for it; return the one by which its counters are to be judged."""
+        # A coefficient that is missing in the first one may be absent, which the map will prove, see `proof_of_scale`.
+        seems_absent = self.scale is None and not answers.has_data(smart_meter.COEFFICIENT.epc)
         try:
-            if self.scale is None and not answers.has_data(smart_meter.COEFFICIENT.epc):
-                self.take_scale(answers, frozenset())
-                return (await self.read()).scale
-            told = self.take_scale(answers)
-        except BrouteError as err:
+            told = self.take_scale(answers, frozenset() if seems_absent else None)
+        except PropertyError as err:
             _LOGGER.debug("The scale is not known: %s", err)
             return self.scale
         return self.scale or told
 
+    @property
+    def proof_of_scale(self) -> tuple[int, ...]:
+        """What is asked for to be certain of the scale: its parts, and what a meter gives, while that is not known.
+
+        Without a map nobody knows whether a coefficient is absent or was too much at once.
+        """
+        return SCALE if self.constants else (*SCALE, super_class.GET_MAP.epc)
+
     def take_scale(self, answers: Answers, get_map: frozenset[int] | None = None) -> Scale:
         """Return the scale that an answer tells, and believe it if it is as it was or was told before.
 
-        `get_map`: what the meter gives, where that is not what the constants say.
+        `get_map`: what the meter gives, where neither the constants nor the answer are to say it.
 
         Raises:
             PropertyError: it cannot be read.
         """
         if get_map is None:
-            # Without a map nobody knows whether a coefficient is absent or was too much at once.
-            get_map = self.constants.get_map if self.constants else frozenset(SCALE)
+            get_map = self.constants.get_map if self.constants else answers.value(super_class.GET_MAP)
+            get_map = get_map or frozenset(SCALE)
         told = _scale_of(answers, get_map)
         if told == self.scale or told in self._scales_told:
             self._believe(told)
@@ -190,7 +193,7 @@ class Description:
         for _ in range(READINGS):
             if self.scale_is_certain:
                 break
-            answers = answers or await self._properties.get(SCALE)
+            answers = answers or await self._properties.get(self.proof_of_scale)
             try:
                 self.take_scale(answers, get_map)
             except PropertyError as err:

@@ -309,8 +309,7 @@ class SmartMeter:
         answers = await self._properties.get(epcs)
         answered_s = self._now_s
         if asks_for_scale:
-            # May find the scale by describing the meter.
-            scale = await self._description.learn_scale(answers)
+            scale = self._description.learn_scale(answers)
         measured = self._measured(answers, epcs, scale, asked_s, answered_s)
         doubts = self._plausibility.judge(measured, scale)
         # A counter that cannot be may only be worth something else than it was.
@@ -475,7 +474,7 @@ class SmartMeter:
 
         The errors of `answers` say what is not. While the scale is in doubt, that is all counters.
         """
-        epcs = [*doubts, *(SCALE if doubts_scale else ())]
+        epcs = [*doubts, *(self._description.proof_of_scale if doubts_scale else ())]
         asked_s = self._now_s
         again = Answers({})
         second = None
