@@ -16,7 +16,7 @@ from typing import Any
 from .echonet import smart_meter, super_class
 from .echonet.super_class import StandardVersion
 from .echonet.values import PropertyCodec
-from .exceptions import BrouteError, ImplausibleValueError, PropertyError
+from .exceptions import ImplausibleValueError, PropertyError
 from .plausibility import Plausibility
 from .properties import Answers, PropertyReader
 from .readings import Constants, Scale
@@ -169,8 +169,11 @@ class Description:
             PropertyError: it cannot be read.
         """
         if get_map is None:
-            get_map = self.constants.get_map if self.constants else answers.value(super_class.GET_MAP)
-            get_map = get_map or frozenset(SCALE)
+            get_map = frozenset(SCALE)
+            if self.constants:
+                get_map = self.constants.get_map
+            elif answers.has_data(super_class.GET_MAP.epc):
+                get_map = answers.value(super_class.GET_MAP) or get_map
         told = _scale_of(answers, get_map)
         if told == self.scale or told in self._scales_told:
             self._believe(told)
@@ -193,7 +196,7 @@ class Description:
         for _ in range(READINGS):
             if self.scale_is_certain:
                 break
-            answers = answers or await self._properties.get(self.proof_of_scale)
+            answers = answers or await self._properties.get(SCALE if get_map else self.proof_of_scale)
             try:
                 self.take_scale(answers, get_map)
             except PropertyError as err:

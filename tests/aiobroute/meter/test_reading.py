@@ -42,7 +42,7 @@ async def test_the_first_reading_asks_twice_for_what_makes_the_energy() -> None:
         reading = await meter.read()
         assert_true(reading, last_answer(home).truth)
         assert reading.import_kwh is not None
-        assert requests(home) == [(0xE7, 0xE8, 0xE0, 0xD7, 0xE1, 0xD3), (0xE0, 0xD7, 0xE1, 0xD3)]
+        assert requests(home) == [(0xE7, 0xE8, 0xE0, 0xD7, 0xE1, 0xD3), (0xE0, 0xD7, 0xE1, 0xD3, 0x9F)]
         await meter.read()
         assert requests(home)[2:] == [(0xE7, 0xE8, 0xE0)]
 

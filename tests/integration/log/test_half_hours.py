@@ -158,7 +158,7 @@ async def test_notice_that_comes_before_it_is_known_which_meter_this_is(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
     await set_up(hass, entry)
-    await sleep_until(home, datetime(2026, 11, 21, 18, 50, tzinfo=JST))
+    await sleep_until(home, datetime(2026, 11, 21, 18, 45, tzinfo=JST))
     # In a new session the meter is read, and then asked what it is: that fails for a while.
     await hass.config_entries.async_unload(entry.entry_id)
     home.meter.object.readable -= {0x9F}
