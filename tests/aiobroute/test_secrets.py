@@ -66,7 +66,7 @@ async def test_a_whole_life_at_debug_level_tells_nobody_whose_meter_it_is(
             # The log of a link that goes wrong is the one that users send to others.
             for scenario in SCENARIOS:
                 if family in scenario.families and scenario.lasts_s < 60:
-                    scenario.strike(Stage(home, family))
+                    scenario.strike(Stage.of(home, family))
                     with suppress(BrouteError):
                         await meter.read()
                     await asyncio.sleep(60)

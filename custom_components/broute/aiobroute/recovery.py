@@ -22,7 +22,7 @@ from .exceptions import (
     PortError,
 )
 
-PORT_PAUSE_S = 1.0
+PORT_PAUSE_S = 0.5
 """The port is gone, or no module answers behind it: nobody is disturbed by looking again, least of all the meter."""
 PORT_BUSY_PAUSE_S = 5.0
 REFUSAL_PAUSES_S = (10.0, 20.0, 40.0, 80.0, 160.0, 300.0)

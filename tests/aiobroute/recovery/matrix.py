@@ -7,7 +7,7 @@ from simulator import SimulatedHome
 from .scenarios import ANSWER_S, FAMILIES, JOIN_S, Scenario, Stage
 from .watch import INTERVAL_S, Reader, TellingLoad
 
-LASTING = {"struck", "byte_by_byte", "gathered_s"}
+LASTING = {"struck", "byte_by_byte", "gathered_s", "beacon_loss"}
 """The switches that are not used up by what they do."""
 
 
@@ -22,7 +22,7 @@ async def recovery_s(family: str, scenario: Scenario) -> float:
         # The client knows its meter, and nothing is under way or was sent a moment ago.
         await reader.read_since(loop.time() + 5 * INTERVAL_S, 10 * INTERVAL_S)
         await asyncio.sleep(INTERVAL_S / 2)
-        scenario.strike(Stage(home, family))
+        scenario.strike(Stage.of(home, family))
         switched = repr(home.faults.on())
         reader.wake()
         over_at = loop.time() + scenario.lasts_s

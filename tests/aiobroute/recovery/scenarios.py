@@ -3,13 +3,14 @@
 `benchmarks/recovery.py` prints what `docs/link.md` shows of it; `test_fault_matrix.py` holds the bounds.
 """
 
+import asyncio
 from collections import deque
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
-from simulator import OverLimit, SimulatedHome
+from simulator import PASSWORD, OverLimit, SimulatedHome
 from simulator.happenings import Happenings
 
 FAMILIES: dict[str, dict[str, Any]] = {
@@ -36,8 +37,6 @@ SILENT_S = 60.0
 """From the end of the meter's silence, and from a session that was lost without a word."""
 PORT_S = 10.0
 """From the return of the port."""
-PORT_J11_S = 12.0
-"""The same for J11, which takes 2 s more: to start, and to connect before it authenticates."""
 TOLD_LATE_S = 20.0
 """A J11 module may take 7 s for a transmission (protocol 4.5): only then it is silent."""
 MUTE_S = 15.0
@@ -46,6 +45,8 @@ RESTED_S = 10.0 + JOIN_S + ANSWERED_AT_ONCE_S
 """After an orderly end the meter takes no join for 10 s, so that 15 s cannot be kept with a join of 5 s."""
 REFUSED_S = 25.0
 """A join that is refused, 5 s, and another one. J11 does not tell an orderly end from the meter's."""
+REFUSED_FOR_LONG_S = 300.0 * 1.2 + REFUSED_S
+"""The longest pause after a refusal, lengthened by a fifth, and one more join."""
 ENDLESS_S = 100.0
 """A join that does not end is given up after 60 and 65 s (protocol 3.5, 4.5)."""
 REPLACED_S = 40.0
@@ -69,11 +70,12 @@ class Stage:
 
     home: SimulatedHome
     family: str
+    happen: Happenings
 
-    @property
-    def happen(self) -> Happenings:
-        """What can happen to it."""
-        return Happenings(self.home)
+    @classmethod
+    def of(cls, home: SimulatedHome, family: str) -> Self:
+        """Return that of a home."""
+        return cls(home, family, Happenings(home))
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +87,8 @@ class Scenario:
     within_s: float
     lasts_s: float = 0.0
     families: tuple[str, ...] = tuple(FAMILIES)
-    keeps_family: bool = True
-    """Whether the other scenarios of this family can follow."""
+    stands_alone: bool = False
+    """Whether the other scenarios of this family cannot follow."""
 
 
 def _spoil(**switches: Any) -> Callable[[Stage], object]:
@@ -148,6 +150,23 @@ def _moved_and(**switches: Any) -> Callable[[Stage], object]:
     return strike
 
 
+def _reset_with_an_event(stage: Stage) -> None:
+    # Only an SKSTACK module echoes commands, and only until it is told not to.
+    stage.home.faults.set(glued_events=1)
+    stage.happen.module_reset()
+    stage.happen.duty_limit(5)
+
+
+def _counts_otherwise(stage: Stage) -> None:
+    stage.happen.meter_scale_changed(unit=0x02, same_energy=True)
+    stage.happen.session_ended_by_meter()
+
+
+def _other_password(stage: Stage) -> None:
+    stage.happen.credentials_reissued(password="0123456789AB")
+    asyncio.get_running_loop().call_later(600, lambda: stage.happen.credentials_reissued(password=PASSWORD))
+
+
 def _shortened(stage: Stage) -> None:
     stage.happen.session_lifetime(120)
     stage.happen.session_ended_by_meter()
@@ -157,13 +176,6 @@ SUCCESSORS = {"single stack": "BP35C2", "dual stack": "BP35C0-J11", "J11": "BP35
 """Which module takes the place of which: another dialect or another family."""
 
 SKSTACK = ("single stack", "dual stack")
-
-
-def _by_port(name: str, strike: Callable[[Stage], object], lasts_s: float) -> tuple[Scenario, Scenario]:
-    return (
-        Scenario(name, strike, PORT_S, lasts_s, SKSTACK),
-        Scenario(name, strike, PORT_J11_S, lasts_s, ("J11",)),
-    )
 
 
 SCENARIOS = (
@@ -201,21 +213,24 @@ SCENARIOS = (
     *(Scenario(f"result {code:02X} to 0008", _refuse(code), TOLD_S, families=("J11",)) for code in (0x10, 0x0B, 0xF1)),
     Scenario("the module is mute for 30 s", _set_for(30, module_mute=True), MUTE_S, lasts_s=30),
     Scenario("the module is reset", lambda stage: stage.happen.module_reset(), TOLD_S),
+    Scenario("the module is reset, an event cuts into an echo", _reset_with_an_event, TOLD_S, 5, families=SKSTACK),
     Scenario("the module forgets the session", lambda stage: stage.happen.session_forgotten_by_module(), TOLD_S),
-    *_by_port("the port is gone for 1 s", lambda stage: stage.happen.port_unplugged(1), 1),
-    *_by_port("the port is gone for 10 min", lambda stage: stage.happen.port_unplugged(600), 600),
-    *_by_port(
+    Scenario("the port is gone for 1 s", lambda s: s.happen.port_unplugged(1), PORT_S, lasts_s=1),
+    Scenario("the port is gone for 10 min", lambda s: s.happen.port_unplugged(600), PORT_S, lasts_s=600),
+    Scenario(
         "the way to a remote module is cut for 30 s",
-        lambda stage: stage.happen.port_unplugged(30, keeps_power=True),
-        30,
+        lambda s: s.happen.port_unplugged(30, keeps_power=True),
+        PORT_S,
+        lasts_s=30,
     ),
     Scenario(
         "another module takes its place",
         lambda stage: stage.happen.module_replaced(SUCCESSORS[stage.family]),
         REPLACED_S,
-        keeps_family=False,
+        stands_alone=True,
     ),
     # The air.
+    Scenario("the meter is hardly heard any more", lambda s: s.happen.meter_heard(0x05), ANSWERED_AT_ONCE_S),
     Scenario("the request is lost on the air", _set(requests_lost=1), LOST_S),
     Scenario("the answer is lost on the air", _set(datagrams_lost=1), LOST_S),
     Scenario("the air is busy once", _set(failed_sends=1), ANSWERED_AT_ONCE_S + 4),
@@ -246,6 +261,11 @@ SCENARIOS = (
     Scenario("the meter has no power to tell once", _set(replaced_values={"E7": deque(["7FFFFFFE"])}), NEXT_S),
     Scenario("the counters begin anew", lambda s: s.happen.meter_counters_restarted(), IN_DOUBT_S),
     Scenario("the meter's clock is wrong", lambda s: s.happen.meter_clock_wrong(by_s=1800), ANSWERED_AT_ONCE_S),
+    Scenario("the meter's clock is right", lambda s: s.happen.meter_clock_right(), ANSWERED_AT_ONCE_S),
+    Scenario("the meter counts in another unit", _counts_otherwise, TOLD_S + IN_DOUBT_S, stands_alone=True),
+    Scenario("the meter tells of a fault", lambda s: s.happen.meter_faulty(faulty=True), ANSWERED_AT_ONCE_S),
+    Scenario("the meter is out of operation", lambda s: s.happen.meter_operating(operating=False), ANSWERED_AT_ONCE_S),
+    Scenario("the meter tells where it hangs", lambda s: s.happen.meter_location("61"), ANSWERED_AT_ONCE_S),
     # The meter and the session.
     Scenario("the meter is silent for 3 min", _set_for(180, meter_silent=True), SILENT_S, lasts_s=180),
     Scenario("the meter is silent for 30 min", _set_for(1800, meter_silent=True), SILENT_S, lasts_s=1800),
@@ -272,5 +292,12 @@ SCENARIOS = (
     Scenario("a renewal is refused", _renewal(refused_renewals=1), TOLD_S),
     Scenario("a renewal never ends", _renewal(endless_renewals=1), SILENT_S),
     Scenario("the meter moves and a scan misses it", _moved_and(scan_misses=1), SILENT_S + SEARCH_S, lasts_s=5),
+    Scenario(
+        "the meter moves and half of its beacons are lost",
+        _moved_and(beacon_loss=0.5),
+        SILENT_S + 2 * SEARCH_S,
+        lasts_s=5,
+    ),
+    Scenario("the utility gives another password for 10 min", _other_password, REFUSED_FOR_LONG_S, lasts_s=600),
     Scenario("the meter moved beside a louder stranger", _neighbours_and_lost, SEARCH_S + 2 * TOLD_S),
 )

@@ -46,7 +46,7 @@ async def soak(family: str, seed: int, days: float) -> Report:
     """Read a meter for days while faults strike, and return what came of it."""
     loop = asyncio.get_running_loop()
     chance = random.Random(f"{family}/{seed}")
-    scenarios = [scenario for scenario in SCENARIOS if family in scenario.families and scenario.keeps_family]
+    scenarios = [scenario for scenario in SCENARIOS if family in scenario.families and not scenario.stands_alone]
     weights = [_weight(scenario) for scenario in scenarios]
     report = Report()
     end = loop.time() + days * 86_400
@@ -61,7 +61,7 @@ async def soak(family: str, seed: int, days: float) -> Report:
                     home.faults.off()
                 (scenario,) = chance.choices(scenarios, weights)
                 report.faults[scenario.name] += 1
-                scenario.strike(Stage(home, family))
+                scenario.strike(Stage.of(home, family))
                 assert loop.time() - reader.read_at[-1] < STUCK_S, f"stuck after {scenario.name}"
             home.faults.off()
             calm_at = loop.time()
