@@ -1,6 +1,7 @@
 """Modules behind a real serial port server, `ser2net`: over TCP on this machine, as raw bytes and as RFC 2217."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Generator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,28 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_fixture_setup() -> None:
     """Allow connections to this machine, which the test package forbids anew before the fixtures of every test."""
     pytest_socket.enable_socket()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call() -> Generator[None, object, object]:
+    """See that no test leaves a file descriptor: whatever a connection runs into, its socket or port is closed.
+
+    That is looked at before the servers are ended, who would hang up.
+    """
+    before = descriptors()
+    result = yield
+    assert descriptors().items() <= before.items()
+    return result
+
+
+def descriptors() -> dict[str, str]:
+    """Return what this process has open, by number."""
+    found = {}
+    for entry in Path("/proc/self/fd").iterdir():
+        # That of the folder itself is closed again.
+        with suppress(FileNotFoundError):
+            found[entry.name] = str(entry.readlink())
+    return found
 
 
 @pytest.fixture(params=["socket", "rfc2217"])
