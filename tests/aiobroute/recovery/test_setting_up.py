@@ -12,7 +12,7 @@ from simulator import SimulatedHome
 from simulator.happenings import Happenings
 from tests.aiobroute.meter.stage import client, until
 
-from .scenarios import ANSWER_S, FAMILIES, JOIN_S, PORT_J11_S, PORT_S, TOLD_S
+from .scenarios import ANSWER_S, FAMILIES, JOIN_S, PORT_S, TOLD_S
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -103,8 +103,7 @@ async def test_a_port_that_is_lost_in_the_middle_of_a_join_is_opened_again(famil
             await asyncio.sleep(2)
             Happenings(home).port_unplugged(1)
             back_at = now() + 1
-            within_s = PORT_J11_S if family == "J11" else PORT_S
-            assert await read_again(meter) - back_at < within_s
+            assert await read_again(meter) - back_at < PORT_S
 
 
 def ended_by_meter(home: SimulatedHome) -> float:
@@ -124,7 +123,7 @@ def module_reset(home: SimulatedHome) -> float:
 
 def port_unplugged(home: SimulatedHome) -> float:
     Happenings(home).port_unplugged(1.0)
-    return 1.0 + PORT_J11_S
+    return 1.0 + PORT_S
 
 
 def way_cut(home: SimulatedHome) -> float:
