@@ -8,11 +8,11 @@ import pytest
 
 from custom_components.broute.aiobroute import BrouteError, SessionState, SmartMeter
 from custom_components.broute.aiobroute.session import REST_S
-from simulator import SimulatedHome
+from simulator import J11Module, SimulatedHome
 from simulator.happenings import Happenings
 from tests.aiobroute.meter.stage import client, until
 
-from .scenarios import ANSWER_S, FAMILIES, JOIN_S, PORT_S, TOLD_S
+from .scenarios import ANSWER_S, FAMILIES, JOIN_S, PORT_S, REFUSED_S, RESTED_S, TOLD_S
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -111,6 +111,12 @@ def ended_by_meter(home: SimulatedHome) -> float:
     return TOLD_S
 
 
+def ended_by_another_program(home: SimulatedHome) -> float:
+    Happenings(home).session_ended_by_module()
+    # J11 does not tell such an end from one by the meter, and learns of the meter's rest by a refusal.
+    return REFUSED_S if isinstance(home.module, J11Module) else RESTED_S
+
+
 def expired(home: SimulatedHome) -> float:
     Happenings(home).session_expired()
     return TOLD_S
@@ -135,7 +141,9 @@ async def no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) ->
     raise FileNotFoundError
 
 
-@pytest.mark.parametrize("strike", [ended_by_meter, expired, module_reset, port_unplugged, way_cut])
+@pytest.mark.parametrize(
+    "strike", [ended_by_meter, ended_by_another_program, expired, module_reset, port_unplugged, way_cut]
+)
 @pytest.mark.parametrize("family", FAMILIES)
 async def test_the_check_of_a_held_session_ends_with_the_session(
     family: str, strike: Callable[[SimulatedHome], float]

@@ -56,11 +56,12 @@ class Network:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Datagram:
-    """A received UDP datagram. `rssi_dbm` and `lqi` (0 to 255) are `None` where the module does not tell."""
+    """A received UDP datagram from ECHONET Lite's port to the same.
+
+    `rssi_dbm` and `lqi` (0 to 255) are `None` where the module does not tell.
+    """
 
     mac: bytes = field(repr=False)
-    source_port: int
-    destination_port: int
     encrypted: bool
     rssi_dbm: float | None
     lqi: int | None = None

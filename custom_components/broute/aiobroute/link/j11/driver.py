@@ -399,8 +399,6 @@ class J11Link:
             self._listener.on_datagram(
                 Datagram(
                     mac=mac,
-                    source_port=received.source_port,
-                    destination_port=received.destination_port,
                     encrypted=received.encrypted,
                     rssi_dbm=float(received.rssi_dbm),
                     payload=received.payload,

@@ -418,8 +418,6 @@ class SkStackLink:
             self._listener.on_datagram(
                 Datagram(
                     mac=mac,
-                    source_port=received.remote_port,
-                    destination_port=received.local_port,
                     encrypted=received.secured,
                     rssi_dbm=None if received.lqi is None else rssi_of_lqi(received.lqi),
                     lqi=received.lqi,
