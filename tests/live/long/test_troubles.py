@@ -4,6 +4,7 @@ Each test leaves the meter read, for the next one.
 """
 
 from collections.abc import AsyncIterator, Callable
+from datetime import datetime, timedelta
 import json
 
 import pytest
@@ -27,6 +28,7 @@ FLOW_TIMEOUT_S = 120.0
 ISSUE_TIMEOUT_S = 300.0
 """The client's own pauses between attempts are not made shorter for a test."""
 READ_TIMEOUT_S = 120.0
+PROVEN = timedelta(seconds=62)
 
 OUR_WORDS = ("Error requesting B-Route Smart Meter data: ", "B-Route Smart Meter: The meter is read again")
 """The two lines of an outage."""
@@ -51,6 +53,22 @@ async def is_read(home_assistant: HomeAssistant) -> None:
     await home_assistant.wait_for_state(link, is_shown("joined"), READ_TIMEOUT_S)
     await home_assistant.wait_for_state(await entity_of(home_assistant, "power"), is_known, READ_TIMEOUT_S)
     await home_assistant.wait_for_issues(DOMAIN, lambda issues: not issues, READ_TIMEOUT_S)
+
+
+async def is_proven(home_assistant: HomeAssistant) -> None:
+    """Wait until the meter has answered in this session for so long that its loss is a new outage, and no relapse."""
+    link = await entity_of(home_assistant, "link_state")
+    joined = await home_assistant.wait_for_state(link, is_shown("joined"), READ_TIMEOUT_S)
+    assert joined is not None
+
+    def is_later(state: Json | None) -> bool:
+        return state is not None and _changed_at(state, "last_updated") - _changed_at(joined, "last_changed") > PROVEN
+
+    await home_assistant.wait_for_state(await entity_of(home_assistant, "power"), is_later, READ_TIMEOUT_S)
+
+
+def _changed_at(state: Json, when: str) -> datetime:
+    return datetime.fromisoformat(state[when])
 
 
 def only(kind: str) -> Callable[[list[Json]], bool]:
@@ -127,6 +145,7 @@ async def test_module_that_is_unplugged(home_assistant: HomeAssistant, meter: Si
 
 @pytest.mark.usefixtures("entry")
 async def test_meter_that_is_not_heard_any_more(home_assistant: HomeAssistant, meter: SimulatedMeter) -> None:
+    await is_proven(home_assistant)
     await meter.happen("session_ended_by_meter")
     await meter.happen("meter_rebooted", for_s=1_000_000)
     issue = await only_issue(home_assistant, "meter_unreachable")
