@@ -110,7 +110,7 @@ async def test_everything_that_a_meter_may_have_can_be_told(
     home.meter.object.read = lambda epc: b"\x01\x02\xab" if epc == 0x8B else read(epc)  # type: ignore[method-assign]
     assert home.meter.object.write(0xE5, b"\x01")
     epcs = sorted(home.meter.object.readable | {0x8B})
-    told = {}
+    told: dict[str, Any] = {}
     for half in (epcs[::2], epcs[1::2]):
         response = await call(hass, "read_properties", properties=[f"{epc:02X}" for epc in half])
         told |= {one["epc"]: one for one in response["properties"]}

@@ -154,7 +154,7 @@ async def test_a_meter_that_tells_nothing_in_an_inf_has_not_answered_yet() -> No
 async def test_bytes_behind_the_end_of_an_answer_do_not_spoil_it(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "custom_components.broute")
     async with joined() as (meter, home):
-        home.faults.answer = lambda frame: [Delivery(0.5, frame.to_bytes() + bytes(3))]  # type: ignore[method-assign]
+        home.faults.answer = lambda frame: iter([Delivery(0.5, frame.to_bytes() + bytes(3))])  # type: ignore[method-assign]
         assert await is_faulty(meter) is False
     assert "followed by 3 bytes" in caplog.text
 
@@ -185,10 +185,15 @@ async def test_a_meter_that_left_the_last_request_unanswered_is_sent_the_next_on
 
 
 @pytest.mark.parametrize(
-    ("told", "known"), [("010EF001", {NODE_PROFILE}), ("020EF001", {SMART_METER}), ("", {SMART_METER})]
+    ("told", "known"),
+    [
+        ("010EF001", frozenset({NODE_PROFILE})),
+        ("020EF001", frozenset({SMART_METER})),
+        ("", frozenset({SMART_METER})),
+    ],
 )
 async def test_an_instance_list_is_believed_if_it_is_one(
-    told: str, known: set[Eoj], caplog: pytest.LogCaptureFixture
+    told: str, known: frozenset[Eoj], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with joined() as (meter, home):
         await asyncio.sleep(10)

@@ -173,7 +173,8 @@ async def test_half_hour_before_the_last_is_not_taken_for_it_though_its_counters
 
         return tell_late
 
-    target.read, target.notify = late(target.read), late(target.notify)  # type: ignore[method-assign]
+    target.read = late(target.read)  # type: ignore[assignment, method-assign]
+    target.notify = late(target.notify)  # type: ignore[assignment, method-assign]
     await set_up(hass, entry)
     at = datetime(2026, 11, 21, 18, 30, tzinfo=JST)
     await sleep_until(home, at + timedelta(minutes=7))
