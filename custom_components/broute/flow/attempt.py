@@ -165,7 +165,7 @@ class Attempt:
         if self._joined_meters.pop(self._flow_id, None):
             self._hass.async_create_task(self._close(0))
         else:
-            self._loan.async_give_back_in(0)
+            self._loan.async_end_turn()
 
     async def _close(self, keep_lent_s: float) -> None:
         await self._meter.close()

@@ -89,7 +89,7 @@ class Loan:
         try:
             await self._set_up()
         finally:
-            self._end_turn()
+            self.async_end_turn()
 
     async def _set_up(self) -> None:
         """Set it up, unless somebody has done so or has disabled it already, or another flow has the port."""
@@ -107,7 +107,7 @@ class Loan:
 
         The next flow may have the port at once.
         """
-        self._end_turn()
+        self.async_end_turn()
         self._forget_timer()
         if delay_s:
             self._timer = self._hass.loop.call_later(delay_s, self._begin_to_give_back)
@@ -117,7 +117,9 @@ class Loan:
     def _begin_to_give_back(self) -> None:
         self._hass.async_create_task(self._set_up())
 
-    def _end_turn(self) -> None:
+    @callback
+    def async_end_turn(self) -> None:
+        """Let the next flow have the port, and leave the entry as it is."""
         if self._has_turn:
             self._has_turn = False
             self._lender.turn.release()
