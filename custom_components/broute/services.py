@@ -15,7 +15,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
-from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, ClosedError, RawProperty, SurveyUnderWayError
+from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, ClosedError, NotJoinedError, RawProperty, SurveyUnderWayError
 from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS, SURVEY_DURATION
 from .coordinator import BrouteConfigEntry, BrouteCoordinator, reason_of
 from .history.clock import ClockWrongError
@@ -75,11 +75,11 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 async def _import_history(call: ServiceCall) -> ServiceResponse:
     """Read the meter's log once more, and write what follows into the statistics."""
-    log = _coordinator_of(call).log
+    coordinator = _coordinator_of(call)
     try:
-        imported = await log.async_import(call.data[ATTR_DAYS])
+        imported = await coordinator.log.async_import(call.data[ATTR_DAYS])
     except (BrouteError, ClockWrongError, RecorderError) as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {
         "days_read": [day.isoformat() for day in imported.days],
         "hours_written": {**imported.rows},
@@ -97,11 +97,11 @@ async def _get_history(call: ServiceCall) -> ServiceResponse:
             translation_key="no_such_time",
             translation_placeholders={"days": str(MAX_HISTORY_DAYS)},
         )
-    log = _coordinator_of(call).log
+    coordinator = _coordinator_of(call)
     try:
-        half_hours = await log.async_get(start, end)
+        half_hours = await coordinator.log.async_get(start, end)
     except BrouteError as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {
         "half_hours": [
             {
@@ -118,11 +118,11 @@ async def _get_history(call: ServiceCall) -> ServiceResponse:
 
 async def _survey(call: ServiceCall) -> ServiceResponse:
     """Scan now and return what is heard, the strongest first; the meter is joined again afterwards."""
-    meter = _coordinator_of(call).meter
+    coordinator = _coordinator_of(call)
     try:
-        heard = await meter.survey(SURVEY_DURATION)
+        heard = await coordinator.meter.survey(SURVEY_DURATION)
     except BrouteError as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {
         "heard": [
             {
@@ -138,11 +138,11 @@ async def _survey(call: ServiceCall) -> ServiceResponse:
 
 async def _read_properties(call: ServiceCall) -> ServiceResponse:
     """Read any properties of the meter, and return their data as they came and what they mean."""
-    meter = _coordinator_of(call).meter
+    coordinator = _coordinator_of(call)
     try:
-        properties = await meter.read_properties(int(epc, 16) for epc in call.data[ATTR_PROPERTIES])
+        properties = await coordinator.meter.read_properties(int(epc, 16) for epc in call.data[ATTR_PROPERTIES])
     except BrouteError as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {"properties": [_property(prop) for prop in properties]}
 
 
@@ -161,7 +161,7 @@ def _property(prop: RawProperty) -> dict[str, JsonValueType]:
 def _plain(value: object) -> JsonValueType:
     """Return a value of the client in the types of JSON."""
     plain: JsonValueType
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int):
         plain = value
     elif isinstance(value, Decimal):
         plain = float(value)
@@ -194,7 +194,7 @@ def _coordinator_of(call: ServiceCall) -> BrouteCoordinator:
     return entries[0].runtime_data
 
 
-def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistantError:
+def _failed(err: BrouteError | ClockWrongError | RecorderError, coordinator: BrouteCoordinator) -> HomeAssistantError:
     match err:
         case ClockWrongError():
             key = "clock_not_right"
@@ -204,6 +204,9 @@ def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistant
             key = "survey_under_way"
         case ClosedError():
             key = "session_lost"
+        case NotJoinedError():
+            # Why there is no session says more than that there is none.
+            key = coordinator.failure or reason_of(err)
         case _:
             key = reason_of(err)
     return HomeAssistantError(translation_domain=DOMAIN, translation_key=key)

@@ -282,9 +282,10 @@ def test_log_of_the_new_meter_without_a_hole_counts_from_when_it_was_seen() -> N
     assert changes(plan, before=9) == {3: 0, 4: 2}
 
 
-def test_exchange_is_not_before_what_the_rows_tell_of_the_old_meter() -> None:
-    """What is kept of it may be older than they are."""
-    exchange = Exchange(MIDNIGHT - 5 * HOUR, MIDNIGHT + 3 * HOUR)
+@pytest.mark.parametrize("seen_at", [MIDNIGHT - 5 * HOUR, None])
+def test_exchange_is_not_before_what_the_rows_tell_of_the_old_meter(seen_at: datetime | None) -> None:
+    """What is kept of it may be older than they are, or nothing."""
+    exchange = Exchange(seen_at, MIDNIGHT + 3 * HOUR)
     half_hours = hourly(*range(1, 13), start=MIDNIGHT - 2 * HOUR, step=HALF_HOUR)
     plan = planned(
         half_hours, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=MIDNIGHT + 3.5 * HOUR, past=Past(exchange)

@@ -1,6 +1,7 @@
 """The counters of each half hour: taken when the meter tells them, asked for when it does not."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -150,6 +151,36 @@ async def test_half_hour_that_is_older_than_it_should_be_is_not_taken_for_the_la
     assert entry.runtime_data.log.half_hour is None
     home.meter.object.fixed_time = fixed_time  # type: ignore[method-assign]
     at = datetime(2026, 11, 21, 18, 30, tzinfo=JST)
+    await until(partial(shows, hass, at), 3600)
+    assert_shows(hass, home, at)
+
+
+async def test_half_hour_before_the_last_is_not_taken_for_it_though_its_counters_are_not_old(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.meter.notices.notice_s = (1700.0, 1750.0)
+    home.meter.notices.schedule()
+    target = home.meter.object
+    fixed_time = target.fixed_time
+    is_late = True
+
+    def late(tell: Callable[[int], bytes | None]) -> Callable[[int], bytes | None]:
+        def tell_late(epc: int) -> bytes | None:
+            target.fixed_time = lambda now: fixed_time(now) - timedelta(minutes=30) * is_late  # type: ignore[method-assign]
+            edt = tell(epc)
+            target.fixed_time = fixed_time  # type: ignore[method-assign]
+            return edt
+
+        return tell_late
+
+    target.read = late(target.read)  # type: ignore[assignment, method-assign]
+    target.notify = late(target.notify)  # type: ignore[assignment, method-assign]
+    await set_up(hass, entry)
+    at = datetime(2026, 11, 21, 18, 30, tzinfo=JST)
+    await sleep_until(home, at + timedelta(minutes=7))
+    assert asked(home, at + timedelta(minutes=5))
+    assert entry.runtime_data.log.half_hour is None
+    is_late = False
     await until(partial(shows, hass, at), 3600)
     assert_shows(hass, home, at)
 

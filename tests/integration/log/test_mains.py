@@ -106,6 +106,16 @@ async def test_counter_that_has_gone_on_is_not_known(
     assert len(missing(await changes(hass, "export"))) == (0 if model is RELEASE_R else 2)
 
 
+async def test_counter_of_exports_that_has_gone_on_is_not_known(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, wall_clock: Callable[..., None]
+) -> None:
+    home = ports.plug_in(model=RELEASE_R, load=ConstantLoad(-6000))
+    wall_clock(home)
+    await live_through(hass, home, entry, CUT, timedelta(minutes=75))
+    assert len(missing(await changes(hass, "export"))) == 2
+    assert not missing(await changes(hass, "import"))
+
+
 async def test_minutes_that_are_refused_leave_a_gap(
     hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, wall_clock: Callable[..., None]
 ) -> None:
