@@ -65,14 +65,8 @@ class StatusBinarySensor(MeterEntity, BinarySensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether it has said so."""
-        return super().available and self.is_on is not None
-
-    @property
-    @override
     def is_on(self) -> bool | None:
-        """What it has said."""
+        """What it has said; `None` before it has."""
         status = self.coordinator.meter.status
         return self.entity_description.value_fn(status) if status else None
 

@@ -309,14 +309,8 @@ class ReadingSensor(MeterEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether the latest reading has this value: one that could not be read does not take the others down."""
-        return super().available and self.native_value is not None
-
-    @property
-    @override
     def native_value(self) -> int | Decimal | None:
-        """The value, exactly as the meter gives it."""
+        """The value, exactly as the meter gives it; `None` where the reading lacks it."""
         reading = self.coordinator.data
         return self.entity_description.value_fn(reading) if reading else None
 
@@ -329,13 +323,13 @@ class LogSensor(MeterEntity, SensorEntity):
     @property
     @override
     def available(self) -> bool:
-        """Whether it is known."""
-        return self.native_value is not None
+        """Always: what is not known yet is unknown, and what is stays true."""
+        return True
 
     @property
     @override
     def native_value(self) -> Decimal | datetime | int | None:
-        """The value."""
+        """The value; `None` as long as it is not known."""
         return self.entity_description.value_fn(self.coordinator.log)
 
     @property
@@ -351,14 +345,8 @@ class LocationSensor(MeterEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether it has said so, even if it is nowhere."""
-        return super().available and self._location is not None
-
-    @property
-    @override
     def native_value(self) -> str | None:
-        """The place; `None` where nobody has set one, or the maker has places of its own."""
+        """The place; `None` before it has said so, and where nobody has set one or the maker has places of its own."""
         return self._location.place if self._location else None
 
     @property
@@ -381,12 +369,6 @@ class LinkSensor(ModuleEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether it is known now."""
-        return self.native_value is not None
-
-    @property
-    @override
     def native_value(self) -> int | str | datetime | None:
-        """The value."""
+        """The value; `None` while it is not known."""
         return self.entity_description.value_fn(self.coordinator)

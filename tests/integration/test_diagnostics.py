@@ -136,7 +136,7 @@ async def test_value_that_cannot_be_read_is_in_it(
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: has_value(hass, "export_energy"))
     home.meter.object.readable -= {0xE8}
-    await until(lambda: value(hass, "current_r") == "unavailable")
+    await until(lambda: value(hass, "current_r") == "unknown")
     assert (await diagnostics(hass, entry))["unreadable"].keys() == {"E8"}
 
 
