@@ -5,7 +5,7 @@ here can be forgotten at any time: the meter is then asked once more.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set as AbstractSet
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
@@ -63,6 +63,13 @@ class LogReader:
                 del counters[at]
         self._fresh = {at for at in self._fresh if before is not None and at >= before}
         self._failures.clear()
+
+    def doubt(self, times: AbstractSet[datetime]) -> None:
+        """Forget what came at some times when it was their time, so that it is read out of the log."""
+        for counters in self._counters.values():
+            for at in times:
+                counters.pop(at, None)
+        self._fresh -= times
 
     async def read(self, day: date) -> bool:
         """Read a day: whatever is in it is known then, or known not to be there. Return whether that is so.
