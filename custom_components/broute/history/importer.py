@@ -207,7 +207,7 @@ class LogImporter:
         if not (doubted := planned.contradictions & self._reader.known.fresh):
             return False
         self._reader.doubt(doubted)
-        start = min(doubted).replace(minute=0) - HOUR
+        start = min(doubted).replace(minute=0)
         hours = (self._clock.shows - start) // HOUR
         # With rows of before the first counter, which the sum goes on from.
         await self._complete(replace(run, start=start, all_rows=hours + 3), Extent.AGAIN)
