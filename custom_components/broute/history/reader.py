@@ -108,9 +108,7 @@ class LogReader:
         except MeterSilentError:
             if not _is_for_good(self._silences.setdefault(day, [])):
                 raise
-        else:
-            # That a meter does not have something is forgotten with it; what it has must be its own.
-            self._check_session()
+        self._check_session()
         self._failures.pop(day, None)
         self._silences.pop(day, None)
         self._add(half_hours)

@@ -74,10 +74,13 @@ async def test_day_about_which_the_meter_is_silent_holds_nothing_up_for_ever(
     hass.config_entries.async_update_entry(entry, options=options)
     asked = silence(home, 2)
     await hass.config_entries.async_setup(entry.entry_id)
+    log = entry.runtime_data.log
+    await sleep_until(home, MIDNIGHT + 20 * HOUR)
+    # All others are read meanwhile.
+    assert log.progress.days_read == 3
     await sleep_until(home, MIDNIGHT + 23 * HOUR + timedelta(minutes=10))
     # Long enough for a radio to become better.
     assert timedelta(hours=4) <= asked[-1] - asked[0] < timedelta(hours=4, minutes=20)
-    log = entry.runtime_data.log
     assert log.progress.complete_until == MIDNIGHT + 23 * HOUR
     assert log.failure is None
     for direction in ("import", "export"):
