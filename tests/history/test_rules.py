@@ -137,6 +137,12 @@ def test_counters_that_go_on_behind_a_wrong_one_leave_it_out(spoilt: float) -> N
     assert plan.gaps["import"] == [gap(1, 3, Reason.NOT_KEPT, 2)]
 
 
+@pytest.mark.parametrize("counters", [hourly(500, 501, 0.5, 503), hourly(500, 501, 0.5, 1.5), hourly(500, 501, 0.5)])
+def test_counters_that_cannot_follow_each_other_are_told(counters: Mapping[datetime, Decimal]) -> None:
+    assert planned(counters).contradictions == {MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR}
+    assert planned(hourly(500, 501, 502)).contradictions == set()
+
+
 def test_fall_is_not_believed_before_the_next_counter() -> None:
     assert changes(planned(hourly(500, 501, 0.5))) == {0: 1}
     assert changes(planned(hourly(500, 501, 0.5, 0.6))) == {0: 1, 1: 0, 2: 0.1}

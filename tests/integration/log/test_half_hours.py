@@ -122,6 +122,53 @@ async def test_notice_that_is_no_news_changes_nothing(
     await assert_exact(hass, home)
 
 
+def misread(home: SimulatedHome, epc: int, counts: int) -> None:
+    """Let a digit of the next announcement of a property be another one: the counter shows so much more."""
+    target = home.meter.object
+    notify = target.notify
+
+    misread_epc = epc
+
+    def once(epc: int) -> bytes | None:
+        edt = notify(epc)
+        if epc != misread_epc or edt is None:
+            return edt
+        target.notify = notify  # type: ignore[method-assign]
+        return edt[:7] + (int.from_bytes(edt[7:]) + counts).to_bytes(4)
+
+    target.notify = once  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("scan_interval_s", "counts"), [(3600, 8), (3600, 50), (900, -50)])
+@pytest.mark.parametrize("minute", [29, 59])
+@pytest.mark.parametrize("epc", [0xEA, 0xEB])
+async def test_counter_that_is_misread_in_a_notice_is_put_right_by_the_log(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    *,
+    epc: int,
+    minute: int,
+    scan_interval_s: int,
+    counts: int,
+) -> None:
+    """Readings are too far apart to tell, and the counter goes with them."""
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: scan_interval_s, CONF_HISTORY_DAYS: 1})
+    await set_up(hass, entry)
+    await sleep_until(home, datetime(2026, 11, 21, 19, minute, tzinfo=JST))
+    misread(home, epc, counts)
+    # It is seen by the next half hour, if not at once.
+    await sleep_until(home, datetime(2026, 11, 21, 21, 10, tzinfo=JST))
+    await assert_exact(hass, home)
+    log = entry.runtime_data.log
+    assert not any(log.progress.gaps.values())
+    assert log.progress.complete_until == datetime(2026, 11, 21, 21, tzinfo=JST)
+    # Both days at first, that of the counter when it is seen, and not again.
+    days = log.progress.days_read
+    await sleep_until(home, datetime(2026, 11, 21, 23, 50, tzinfo=JST))
+    assert log.progress.days_read == days <= 4
+
+
 async def test_askers_do_not_all_ask_at_once(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
