@@ -79,8 +79,9 @@ async def test_what_helps_is_in_it(hass: HomeAssistant, home: SimulatedHome, ent
     assert log["complete_until"] is None
     assert log["clock_is_right"] is False
     assert log["failure"] == "The meter's clock is not right"
+    # The meter shows minutes, and the request waits for its turn, a minute at the most.
     low_s, high_s = log["clock_offset_s"]
-    assert 0 < high_s - low_s <= 70
+    assert 0 < high_s - low_s <= 120
 
 
 async def test_why_the_meter_is_not_read_is_in_it(
