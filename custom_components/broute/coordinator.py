@@ -37,6 +37,7 @@ from .aiobroute import (
     SmartMeter,
 )
 from .const import (
+    CONF_CONTRACT,
     CONF_HISTORY_DAYS,
     CONF_METER,
     DEFAULT_HISTORY_DAYS,
@@ -47,6 +48,7 @@ from .const import (
 from .devices import Devices
 from .history.keeper import LogKeeper
 from .history.ledger import Ledger
+from .household.contract import Contract, Excess
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
 
@@ -147,6 +149,10 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self._poll_failure: BrouteError | None = None
         """Why the meter was not read when it was last asked."""
         self._link_listeners: list[CALLBACK_TYPE] = []
+        self.contract = Contract.of(entry.options.get(CONF_CONTRACT, {}))
+        """What limits the supply; `None` if nothing does, as far as the options say."""
+        self.excess = Excess()
+        """Whether that limit is exceeded."""
         if joined := _take_over(hass, entry.unique_id):
             self.meter = joined.meter
             self.data = joined.reading
@@ -247,9 +253,19 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
 
     async def _read(self) -> Reading:
         try:
-            return await self.meter.read()
+            reading = await self.meter.read()
+            self._see(reading)
         finally:
             self._tell_of_link()
+        return reading
+
+    @callback
+    def _see(self, reading: Reading) -> None:
+        """Look what a reading means for the limit of the supply: each one, also if it is the same as before."""
+        if self.contract is None:
+            return
+        usage_percent = self.contract.usage_percent(reading.current_r_a, reading.current_t_a)
+        self.excess = self.excess.see(self.hass.loop.time(), usage_percent, self.contract.over_percent)
 
     @callback
     def _take_news_of_log(self) -> None:
