@@ -48,6 +48,7 @@ from .const import (
 from .devices import Devices
 from .history.keeper import LogKeeper
 from .history.ledger import Ledger
+from .household.boost import CONF_BOOST_PERCENT, DEFAULT_BOOST_PERCENT, Boost
 from .household.contract import Contract, Excess
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
@@ -135,7 +136,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         super().__init__(hass, LOGGER, config_entry=entry, name=entry.title, always_update=False)
         self.token: str = entry.data[CONF_METER]
         self.devices = Devices(hass, entry.entry_id, self.token)
-        self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL_S))
+        self._usual_interval_s: float = entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL_S)
         self._store = store
         self._ledger_store = ledger_store
         self.has_session = False
@@ -149,10 +150,15 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self._poll_failure: BrouteError | None = None
         """Why the meter was not read when it was last asked."""
         self._link_listeners: list[CALLBACK_TYPE] = []
-        self.contract = Contract.of(entry.options.get(CONF_CONTRACT, {}))
+        limits = entry.options.get(CONF_CONTRACT, {})
+        self.contract = Contract.of(limits)
         """What limits the supply; `None` if nothing does, as far as the options say."""
         self.excess = Excess()
         """Whether that limit is exceeded."""
+        self.boost = Boost()
+        """Until when the meter is read faster than usual."""
+        self._boost_percent: int = limits.get(CONF_BOOST_PERCENT, DEFAULT_BOOST_PERCENT)
+        self._boost_end: asyncio.TimerHandle | None = None
         if joined := _take_over(hass, entry.unique_id):
             self.meter = joined.meter
             self.data = joined.reading
@@ -160,7 +166,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             self.meter = SmartMeter(
                 entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD]), memory=memory
             )
-        self.meter.read_interval_s = self._interval.total_seconds()
+        self._pace()
         self._issues = Issues(hass, entry)
         self._issue_watch = IssueWatch(hass, entry, self.meter, self._issues)
         self.meter.on_state(self._take_state)
@@ -200,6 +206,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     async def async_shutdown(self) -> None:
         """Stop reading, end the session with the meter, free the port, and remember all of it."""
         await super().async_shutdown()
+        if self._boost_end:
+            self._boost_end.cancel()
         self.log.async_stop()
         try:
             await self.meter.close()
@@ -211,7 +219,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
 
     @callback
     def async_add_link_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call `listener` whenever the link has changed, or has been used; return what ends that.
+        """Call `listener` whenever the link has changed, was used, or is used faster or slower; return what ends that.
 
         The readings are told of by `async_add_listener`, and only when they have changed.
         """
@@ -264,8 +272,50 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         """Look what a reading means for the limit of the supply: each one, also if it is the same as before."""
         if self.contract is None:
             return
+        now_s = self.hass.loop.time()
         usage_percent = self.contract.usage_percent(reading.current_r_a, reading.current_t_a)
-        self.excess = self.excess.see(self.hass.loop.time(), usage_percent, self.contract.over_percent)
+        self.excess = self.excess.see(now_s, usage_percent, self.contract.over_percent)
+        self.boost = self.boost.see(now_s, usage_percent, self._boost_percent)
+        self._pace()
+
+    # The interval: one place sets it.
+
+    @callback
+    def async_boost(self, duration_s: float) -> None:
+        """Read faster for so long, in seconds; the next reading begins at once if it would be later otherwise."""
+        self.boost = self.boost.ask(self.hass.loop.time(), duration_s)
+        self._pace()
+        if self._unsub_refresh:
+            # No reading is under way, after which the next one would be arranged anyway.
+            self._schedule_refresh()
+        self._tell_of_link()
+
+    @callback
+    def async_end_boost(self) -> None:
+        """Read as usual, unless so much of the limit is used that it takes more."""
+        self.boost = self.boost.end()
+        self._pace()
+        self._tell_of_link()
+
+    @callback
+    def _pace(self) -> None:
+        """Read at the interval that is due now, and look at it again when that ends; without a session, not at all."""
+        now_s = self.hass.loop.time()
+        interval_s = self.boost.interval_s(now_s, self._usual_interval_s)
+        self.meter.read_interval_s = interval_s
+        # Polls without a session would all fail.
+        self.update_interval = timedelta(seconds=interval_s) if self.has_session else None
+        if self._boost_end:
+            self._boost_end.cancel()
+            self._boost_end = None
+        if self.boost.is_on(now_s):
+            self._boost_end = self.hass.loop.call_at(self.boost.until_s, self._fall_back)
+
+    @callback
+    def _fall_back(self) -> None:
+        """Read as usual from now on."""
+        self._pace()
+        self._tell_of_link()
 
     @callback
     def _take_news_of_log(self) -> None:
@@ -279,11 +329,10 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         if state is SessionState.CLOSED:
             return
         if self.has_session and not had_session:
-            self.update_interval = self._interval
+            self._pace()
             self._joined.set()
         elif not self.has_session:
-            # Polls without a session would all fail.
-            self.update_interval = None
+            self._pace()
             self._begin_grace()
             if self.is_overdue and self.meter.failure:
                 self.async_set_update_error(self._update_failed())

@@ -12,7 +12,16 @@ from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 import custom_components.broute
-from custom_components.broute import aiobroute, binary_sensor, config_flow, coordinator, devices, sensor, services
+from custom_components.broute import (
+    aiobroute,
+    binary_sensor,
+    config_flow,
+    coordinator,
+    devices,
+    sensor,
+    services,
+    switch,
+)
 from custom_components.broute.aiobroute import (
     BrouteError,
     ClosedError,
@@ -39,8 +48,9 @@ ACTION_ERRORS = {
 ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
     "binary_sensor": binary_sensor.BINARY_SENSORS,
     "sensor": sensor.SENSORS,
+    "switch": switch.SWITCHES,
 }
-ACTIONS = {services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES}
+ACTIONS = {services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES, services.BOOST}
 OPTION_ERRORS = {"amperes_missing", "amperes_of_no_contract", "kva_missing"}
 FORM_ERRORS = {
     *("id_in_use", "invalid_id", "invalid_password", "not_released", "port_in_use", "port_of_core", "unknown"),

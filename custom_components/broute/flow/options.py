@@ -24,7 +24,7 @@ from ..const import (
     MAX_SCAN_INTERVAL_S,
     MIN_SCAN_INTERVAL_S,
 )
-from ..household import contract
+from ..household import boost, contract
 
 
 def _whole_number(minimum: int, maximum: int, unit: str) -> object:
@@ -56,6 +56,9 @@ CONTRACT: Final[Any] = vol.Schema(
         ),
         vol.Required(contract.CONF_OVER_PERCENT, default=contract.DEFAULT_OVER_PERCENT): _whole_number(
             *contract.OVER_PERCENT, UnitOfRatio.PERCENTAGE
+        ),
+        vol.Required(boost.CONF_BOOST_PERCENT, default=boost.DEFAULT_BOOST_PERCENT): _whole_number(
+            *boost.BOOST_PERCENT, UnitOfRatio.PERCENTAGE
         ),
     }
 )
