@@ -18,6 +18,7 @@ from custom_components.broute import (
     config_flow,
     coordinator,
     devices,
+    event,
     sensor,
     services,
     switch,
@@ -47,6 +48,7 @@ ACTION_ERRORS = {
 }
 ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
     "binary_sensor": binary_sensor.BINARY_SENSORS,
+    "event": event.EVENTS,
     "sensor": sensor.SENSORS,
     "switch": switch.SWITCHES,
 }
@@ -110,6 +112,8 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
         for description in descriptions:
             states = tree["entity"][platform][description.translation_key].get("state", {})
             assert states.keys() == set(getattr(description, "options", None) or ())
+    told = tree["entity"]["event"]["events"]["state_attributes"]["event_type"]["state"]
+    assert told.keys() == set(event.HAPPENINGS.event_types or ())
     assert tree["common"].keys() == {f"log_{direction}" for direction in (IMPORT, EXPORT)}
     assert tree["issues"].keys() == {*Issue, "clock_fast", "clock_slow"} - {Issue.CLOCK_WRONG}
     for name, issue in tree["issues"].items():
