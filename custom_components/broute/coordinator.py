@@ -282,7 +282,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
 
     @callback
     def async_boost(self, duration_s: float) -> None:
-        """Read faster for so long, in seconds; the next reading begins at once if it would be later otherwise."""
+        """Read faster for so long, in seconds; the next reading begins within 5 s."""
         self.boost = self.boost.ask(self.hass.loop.time(), duration_s)
         self._pace()
         if self._unsub_refresh:
@@ -308,12 +308,12 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         if self._boost_end:
             self._boost_end.cancel()
             self._boost_end = None
-        if self.boost.is_on(now_s):
-            self._boost_end = self.hass.loop.call_at(self.boost.until_s, self._fall_back)
+        if (ends_at_s := self.boost.ends_at_s(now_s)) is not None:
+            self._boost_end = self.hass.loop.call_at(ends_at_s, self._fall_back)
 
     @callback
     def _fall_back(self) -> None:
-        """Read as usual from now on."""
+        """Read as usual from now on, unless it is still faster for the other reason."""
         self._pace()
         self._tell_of_link()
 

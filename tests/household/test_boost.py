@@ -33,12 +33,12 @@ def test_it_is_asked_for_and_ends_by_itself() -> None:
 
 @pytest.mark.parametrize(("asked_s", "lasts_s"), [(0, SHORTEST_S), (60, 60), (1e9, LONGEST_S)])
 def test_it_lasts_neither_less_nor_longer_than_it_may(asked_s: float, lasts_s: float) -> None:
-    assert Boost().ask(100, asked_s).until_s == 100 + lasts_s
+    assert Boost().ask(100, asked_s).ends_at_s(100) == 100 + lasts_s
 
 
 def test_it_can_be_asked_for_anew_and_ended() -> None:
     boost = Boost().ask(0, 600).ask(10, 20)
-    assert boost.until_s == 30
+    assert boost.ends_at_s(10) == 30
     assert not boost.end().is_on(10)
 
 
@@ -49,9 +49,9 @@ def test_it_makes_nothing_slower(usual_s: float, interval_s: float) -> None:
 
 def test_it_begins_by_itself_and_ends_when_it_is_needed_no_more() -> None:
     boost = Boost().see(0, Decimal(70), 70)
-    assert boost.until_s == HOLD_S
+    assert boost.ends_at_s(0) == HOLD_S
     assert not boost.is_asked(0)
-    assert boost.see(10, Decimal(65), 70).until_s == 10 + HOLD_S
+    assert boost.see(10, Decimal(65), 70).ends_at_s(10) == 10 + HOLD_S
     assert boost.see(10, Decimal("64.9"), 70) == boost
 
 
@@ -68,6 +68,13 @@ def test_it_never_begins_by_itself_where_nobody_wants_it() -> None:
 def test_reading_without_currents_changes_nothing() -> None:
     boost = Boost().see(0, FULL, DEFAULT_BOOST_PERCENT)
     assert boost.see(10, None, DEFAULT_BOOST_PERCENT) == boost
+
+
+def test_one_end_comes_after_the_other() -> None:
+    boost = Boost().ask(0, 60).see(0, FULL, DEFAULT_BOOST_PERCENT)
+    assert boost.ends_at_s(0) == 60
+    assert boost.ends_at_s(60) == HOLD_S
+    assert boost.ends_at_s(HOLD_S) is None
 
 
 def test_what_is_needed_goes_on_when_it_is_asked_for_no_longer() -> None:
@@ -102,7 +109,8 @@ def test_it_is_on_for_a_reason_and_always_comes_to_its_end(
                 boost = boost.see(at_s, step, boost_percent)
                 if step is not None and boost_percent and step >= boost_percent - KEEP_PERCENT:
                     last_needed_s = at_s
-        assert boost.until_s <= at_s + max(LONGEST_S, HOLD_S)
+        assert not boost.is_on(at_s + max(LONGEST_S, HOLD_S))
+        assert (boost.ends_at_s(at_s) is None) == (not boost.is_on(at_s))
         if boost.is_on(at_s):
             was_asked = asked_s is not None and at_s - asked_s < LONGEST_S
             was_needed = last_needed_s is not None and at_s - last_needed_s < HOLD_S

@@ -78,6 +78,18 @@ async def test_duration_is_chosen(hass: HomeAssistant, home: SimulatedHome, entr
     assert 119 < await until(lambda: value(hass, "boost") == "off") < 121
 
 
+async def test_switch_goes_off_in_its_time_while_it_is_still_needed(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry
+) -> None:
+    """Also while there is no session in which a reading would have it look."""
+    home = ports.plug_in(load=ScriptedLoad(3500))
+    await set_up_with(hass, entry, **{CONF_CONTRACT: {"limit": "amperes", "amperes": 40}})
+    home.meter.pan.powered = False
+    home.meter.paa.end_session()
+    await boost(hass, duration=30)
+    assert 29 < await until(lambda: value(hass, "boost") == "off") < 31
+
+
 @pytest.mark.parametrize("duration", ["00:00:09", "01:00:01", -60, "soon"])
 @pytest.mark.usefixtures("home")
 async def test_duration_has_limits(hass: HomeAssistant, entry: BrouteConfigEntry, duration: object) -> None:

@@ -36,18 +36,17 @@ class Boost:
     asked_until_s: float = -math.inf
     needed_until_s: float = -math.inf
 
-    @property
-    def until_s(self) -> float:
-        """When it ends by itself."""
-        return max(self.asked_until_s, self.needed_until_s)
-
     def is_asked(self, at_s: float) -> bool:
         """Tell whether it is on because somebody has asked for it."""
         return at_s < self.asked_until_s
 
     def is_on(self, at_s: float) -> bool:
         """Tell whether it is on."""
-        return at_s < self.until_s
+        return at_s < max(self.asked_until_s, self.needed_until_s)
+
+    def ends_at_s(self, at_s: float) -> float | None:
+        """Return when one of the two ends next; `None` while it is off."""
+        return min((end_s for end_s in (self.asked_until_s, self.needed_until_s) if at_s < end_s), default=None)
 
     def interval_s(self, at_s: float, usual_s: float) -> float:
         """Return how long after a reading the next one begins, never longer than usual."""
