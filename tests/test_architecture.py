@@ -346,7 +346,7 @@ def test_the_integration_uses_what_the_library_offers_and_nothing_behind_it() ->
     assert not behind
 
 
-HOUSEHOLD_RULES = {"boost", "contract", "events"}
+HOUSEHOLD_RULES = {"boost", "contract", "events", "link_record"}
 """The modules of `household` that only reckon: plain values in, plain values out."""
 
 

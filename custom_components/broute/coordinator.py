@@ -13,12 +13,14 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD, CONF_SCAN_INTERVAL
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .aiobroute import (
     BrouteError,
     Credentials,
     CredentialsRefusedError,
+    Dialect,
     Memory,
     MeterNotFoundError,
     MeterSilentError,
@@ -50,6 +52,7 @@ from .history.keeper import LogKeeper
 from .history.ledger import Ledger
 from .household.boost import CONF_BOOST_PERCENT, DEFAULT_BOOST_PERCENT, Boost
 from .household.contract import Contract, Excess
+from .household.link_record import LinkRecord
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
 
@@ -157,6 +160,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         """Whether that limit is exceeded."""
         self.boost = Boost()
         """Until when the meter is read faster than usual."""
+        self.link_record = LinkRecord()
+        """How well the meter was heard and answered in the last hours."""
         self._boost_percent: int = limits.get(CONF_BOOST_PERCENT, DEFAULT_BOOST_PERCENT)
         self._boost_end: asyncio.TimerHandle | None = None
         if joined := _take_over(hass, entry.unique_id):
@@ -233,6 +238,12 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             listener()
 
     @property
+    def tells_signal(self) -> bool | None:
+        """Whether the module tells the signal strength of what it receives, and not only when it scans."""
+        module = self.meter.module
+        return module.dialect in (Dialect.DUAL_STACK, Dialect.J11) if module else None
+
+    @property
     def failure(self) -> str | None:
         """The reason why the meter is not read at present, a translation key; `None` while it is."""
         failure = self.meter.failure or self._poll_failure
@@ -260,10 +271,17 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         return reading
 
     async def _read(self) -> Reading:
+        signal_dbm = None
         try:
             reading = await self.meter.read()
             self._see(reading)
+            if self.tells_signal:
+                signal_dbm = self.meter.rssi_dbm
         finally:
+            statistics = self.meter.statistics
+            self.link_record = self.link_record.see(
+                dt_util.utcnow(), signal_dbm, requests=statistics.requests, answers=statistics.answers
+            )
             self._tell_of_link()
         return reading
 

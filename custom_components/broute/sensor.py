@@ -254,8 +254,7 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.rssi_dbm),
-        # The others tell it when they scan, and not with what they receive.
-        exists_fn=_speaks(Dialect.DUAL_STACK, Dialect.J11),
+        exists_fn=lambda coordinator: coordinator.tells_signal,
     ),
     LinkSensorDescription(
         key="link_quality",

@@ -22,12 +22,14 @@ from .history.clock import ClockWrongError
 from .history.planner import Gap
 from .history.series import RecorderError
 from .household.boost import DEFAULT_DURATION_S, DURATION_S
+from .report import async_report
 
 IMPORT_HISTORY: Final = "import_history"
 GET_HISTORY: Final = "get_history"
 SURVEY: Final = "survey"
 READ_PROPERTIES: Final = "read_properties"
 BOOST: Final = "boost"
+REPORT: Final = "report"
 
 ATTR_ENTRY: Final = "config_entry_id"
 ATTR_DAYS: Final = "days"
@@ -60,6 +62,7 @@ _READ_SCHEMA: Final[Any] = vol.Schema(
     }
 )
 
+_REPORT_SCHEMA: Final[Any] = vol.Schema({vol.Optional(ATTR_ENTRY): cv.string})
 _BOOST_SCHEMA: Final[Any] = vol.Schema(
     {
         vol.Optional(ATTR_ENTRY): cv.string,
@@ -85,6 +88,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
         DOMAIN, READ_PROPERTIES, _read_properties, _READ_SCHEMA, supports_response=SupportsResponse.ONLY
     )
     hass.services.async_register(DOMAIN, BOOST, _boost, _BOOST_SCHEMA)
+    hass.services.async_register(DOMAIN, REPORT, _report, _REPORT_SCHEMA, supports_response=SupportsResponse.ONLY)
 
 
 async def _import_history(call: ServiceCall) -> ServiceResponse:
@@ -163,6 +167,11 @@ async def _read_properties(call: ServiceCall) -> ServiceResponse:
 async def _boost(call: ServiceCall) -> None:
     """Read the meter faster for a while."""
     _coordinator_of(call).async_boost(call.data[ATTR_DURATION].total_seconds())
+
+
+async def _report(call: ServiceCall) -> ServiceResponse:
+    """Return what can be read out to the utility, or sent to whoever has installed the module."""
+    return {"text": await async_report(call.hass, _coordinator_of(call))}
 
 
 def _property(prop: RawProperty) -> dict[str, JsonValueType]:

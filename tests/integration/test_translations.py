@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from homeassistant.data_entry_flow import section
@@ -52,7 +53,10 @@ ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
     "sensor": sensor.SENSORS,
     "switch": switch.SWITCHES,
 }
-ACTIONS = {services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES, services.BOOST}
+ACTIONS = {
+    *(services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES),
+    *(services.BOOST, services.REPORT),
+}
 OPTION_ERRORS = {"amperes_missing", "amperes_of_no_contract", "kva_missing"}
 FORM_ERRORS = {
     *("id_in_use", "invalid_id", "invalid_password", "not_released", "port_in_use", "port_of_core", "unknown"),
@@ -114,7 +118,12 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
             assert states.keys() == set(getattr(description, "options", None) or ())
     told = tree["entity"]["event"]["events"]["state_attributes"]["event_type"]["state"]
     assert told.keys() == set(event.HAPPENINGS.event_types or ())
-    assert tree["common"].keys() == {f"log_{direction}" for direction in (IMPORT, EXPORT)}
+    lines = set(re.findall(r'self\._line\(\s*"(\w+)"', (FOLDER / "report.py").read_text("utf-8")))
+    assert "title" in lines
+    assert tree["common"].keys() == {
+        *(f"log_{direction}" for direction in (IMPORT, EXPORT)),
+        *(f"report_{line}" for line in lines),
+    }
     assert tree["issues"].keys() == {*Issue, "clock_fast", "clock_slow"} - {Issue.CLOCK_WRONG}
     for name, issue in tree["issues"].items():
         assert issue.keys() == {"title", "fix_flow" if name in FIXABLE else "description"}
