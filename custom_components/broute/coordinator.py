@@ -211,13 +211,13 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     async def async_shutdown(self) -> None:
         """Stop reading, end the session with the meter, free the port, and remember all of it."""
         await super().async_shutdown()
-        if self._boost_end:
-            self._boost_end.cancel()
         self.log.async_stop()
         try:
             await self.meter.close()
         finally:
             self._end_grace()
+            if self._boost_end:
+                self._boost_end.cancel()
             self._issues.withdraw_all()
             await self._store.async_save(self.meter.memory)
             await self._ledger_store.async_save(self.log.ledger)

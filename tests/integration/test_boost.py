@@ -161,6 +161,22 @@ async def test_requests_keep_their_distance(
     assert lapse_s / 7 < len(times) <= lapse_s / SPACING_S + 1
 
 
+async def test_boost_that_is_asked_for_during_a_reading_waits_for_its_end(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """A second reading beside it would say the same."""
+    await set_up_with(hass, entry)
+    home.meter.answer_s = (8.0, 8.0)
+    # Until nobody is surprised any more that it takes so long.
+    await asyncio.sleep(600)
+    sent = entry.runtime_data.meter.statistics.requests
+    await until(lambda: entry.runtime_data.meter.statistics.requests > sent)
+    start = home.clock.now()
+    await boost(hass)
+    await until(lambda: readings(home, start))
+    assert await until(lambda: readings(home, start) > 1) > 8 + SPACING_S - 1
+
+
 async def test_it_goes_on_in_the_next_session(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
