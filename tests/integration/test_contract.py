@@ -45,7 +45,7 @@ async def home(ports: Ports, load: ScriptedLoad) -> SimulatedHome:
         (AMPERES, "50.0", "20.0"),
         (BREAKER, "40.0", "18.0"),
         ({"limit": "capacity", "kva": 6}, "40.0", "18.0"),
-        (BREAKER | {"counting": "sum"}, "66.7", "10.0"),
+        (BREAKER | {"counting": "sum"}, "66.6", "10.0"),
     ],
 )
 @pytest.mark.usefixtures("home")

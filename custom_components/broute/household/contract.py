@@ -5,7 +5,7 @@ Above: the coordinator, which hands in each reading's currents and when it came.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Decimal
 from enum import StrEnum
 from typing import Any, Final, Self
 
@@ -110,9 +110,9 @@ class Contract:
         return max(abs(r_a), abs(t_a))
 
     def usage_percent(self, r_a: Decimal | None, t_a: Decimal | None) -> Decimal | None:
-        """Return how much of the limit is used, in % to one digit; `None` as for `used_a`."""
+        """Return how much of the limit is used, in % to one digit, never rounded up to one; `None` as for `used_a`."""
         used_a = self.used_a(r_a, t_a)
-        return None if used_a is None else (100 * used_a / self.limit_a).quantize(Decimal("0.1"))
+        return None if used_a is None else (100 * used_a / self.limit_a).quantize(Decimal("0.1"), ROUND_FLOOR)
 
     def headroom_a(self, r_a: Decimal | None, t_a: Decimal | None) -> Decimal | None:
         """Return what may flow besides, in A: negative while it is too much. `None` as for `used_a`."""
