@@ -1,4 +1,4 @@
-"""Binary sensors: whether there is a connection with the meter, and how the meter says that it is."""
+"""Binary sensors: whether the meter is connected, how it says that it is, and whether the supply's limit is kept."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,13 +6,15 @@ from typing import Final, override
 
 from homeassistant.components.binary_sensor import BinarySensorEntity, BinarySensorEntityDescription
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
-from homeassistant.const import EntityCategory
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .aiobroute import MeterStatus
+from .const import DOMAIN
 from .coordinator import BrouteConfigEntry
-from .entity import MeterEntity, ModuleEntity
+from .entity import MeterEntity, ModuleEntity, unique_id
 
 PARALLEL_UPDATES = 0
 
@@ -46,16 +48,28 @@ CONNECTED: Final = BinarySensorEntityDescription(
     device_class=BinarySensorDeviceClass.CONNECTIVITY,
     entity_category=EntityCategory.DIAGNOSTIC,
 )
-BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED)
+OVER_CONTRACT: Final = BinarySensorEntityDescription(
+    key="over_contract",
+    translation_key="over_contract",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+)
+BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED, OVER_CONTRACT)
 
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: BrouteConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add them: what they tell is mandatory for every meter."""
+    """Add those of the meter, which every meter tells, and that of the limit where the options name one."""
     coordinator = entry.runtime_data
     async_add_entities(StatusBinarySensor(coordinator, description) for description in STATUS)
     async_add_entities([ConnectedBinarySensor(coordinator, CONNECTED)])
+    if coordinator.contract:
+        async_add_entities([OverContractBinarySensor(coordinator, OVER_CONTRACT)])
+        return
+    registry = er.async_get(hass)
+    key = unique_id(coordinator, OVER_CONTRACT.key)
+    if entity_id := registry.async_get_entity_id(Platform.BINARY_SENSOR, DOMAIN, key):
+        registry.async_remove(entity_id)
 
 
 class StatusBinarySensor(MeterEntity, BinarySensorEntity):
@@ -79,3 +93,22 @@ class ConnectedBinarySensor(ModuleEntity, BinarySensorEntity):
     def is_on(self) -> bool:
         """Whether there is a session: also while the module renews it."""
         return self.coordinator.has_session
+
+
+class OverContractBinarySensor(MeterEntity, BinarySensorEntity):
+    """Whether more is taken than the limit of the supply allows."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow each reading: one that is the same as before may be the second one above the limit."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_add_link_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Whether it is so; unknown before the readings have told, and while the last one does not."""
+        contract, reading = self.coordinator.contract, self.coordinator.data
+        if contract is None or reading is None or contract.used_a(reading.current_r_a, reading.current_t_a) is None:
+            return None
+        return self.coordinator.excess.is_over

@@ -19,5 +19,8 @@ DEFAULT_HISTORY_DAYS: Final = 44
 MAX_HISTORY_DAYS: Final = 99
 """The class of the meters knows no more (protocol 2.2, E5)."""
 
+CONF_CONTRACT: Final = "contract"
+"""The options about the limit of the supply, a section of its own: `household/contract.py` and `household/boost.py`."""
+
 SURVEY_DURATION: Final = 7
 """The longest scan that is of use, 36 s: whoever looks for the best place for the module wants to hear everything."""

@@ -1,4 +1,4 @@
-"""Sensors: what a meter measures now, what its own log and clock say, and how the link to it is."""
+"""Sensors: what a meter measures now and what that means, what its log and clock say, and how the link to it is."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,6 +19,7 @@ from homeassistant.const import (
     UnitOfElectricCurrent,
     UnitOfEnergy,
     UnitOfPower,
+    UnitOfRatio,
     UnitOfTime,
 )
 from homeassistant.core import HomeAssistant, callback
@@ -32,6 +33,7 @@ from .coordinator import BrouteConfigEntry, BrouteCoordinator
 from .entity import MeterEntity, ModuleEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
+from .household.contract import Contract
 
 PARALLEL_UPDATES = 0
 
@@ -56,6 +58,14 @@ class LogSensorDescription(BrouteSensorDescription):
 
     value_fn: Callable[[LogKeeper], Decimal | datetime | int | None]
     at_fn: Callable[[LogKeeper], datetime | None] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractSensorDescription(BrouteSensorDescription):
+    """A sensor of what a reading means for the limit of the supply, for R and T: there if the options name one."""
+
+    value_fn: Callable[[Contract, Decimal | None, Decimal | None], Decimal | None]
+    exists_fn: Callable[[BrouteCoordinator], bool | None] = lambda coordinator: coordinator.contract is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,6 +164,26 @@ READING_SENSORS: tuple[ReadingSensorDescription, ...] = (
     ),
 )
 
+CONTRACT_SENSORS: tuple[ContractSensorDescription, ...] = (
+    ContractSensorDescription(
+        key="contract_usage",
+        translation_key="contract_usage",
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        suggested_display_precision=0,
+        value_fn=Contract.usage_percent,
+    ),
+    ContractSensorDescription(
+        key="headroom",
+        translation_key="headroom",
+        device_class=SensorDeviceClass.CURRENT,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        suggested_display_precision=1,
+        value_fn=Contract.headroom_a,
+    ),
+)
+
 LOG_SENSORS: tuple[LogSensorDescription, ...] = (
     # Without a state class: beside the counters of the moment these are no second meter for the Energy dashboard.
     LogSensorDescription(
@@ -224,8 +254,7 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.rssi_dbm),
-        # The others tell it when they scan, and not with what they receive.
-        exists_fn=_speaks(Dialect.DUAL_STACK, Dialect.J11),
+        exists_fn=lambda coordinator: coordinator.tells_signal,
     ),
     LinkSensorDescription(
         key="link_quality",
@@ -256,7 +285,13 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
     ),
 )
 
-SENSORS: tuple[BrouteSensorDescription, ...] = (*READING_SENSORS, *LOG_SENSORS, INSTALLATION_LOCATION, *LINK_SENSORS)
+SENSORS: tuple[BrouteSensorDescription, ...] = (
+    *READING_SENSORS,
+    *CONTRACT_SENSORS,
+    *LOG_SENSORS,
+    INSTALLATION_LOCATION,
+    *LINK_SENSORS,
+)
 
 
 async def async_setup_entry(
@@ -295,6 +330,8 @@ def _sensor(coordinator: BrouteCoordinator, description: BrouteSensorDescription
     match description:
         case ReadingSensorDescription():
             return ReadingSensor(coordinator, description)
+        case ContractSensorDescription():
+            return ContractSensor(coordinator, description)
         case LogSensorDescription():
             return LogSensor(coordinator, description)
         case LinkSensorDescription():
@@ -313,6 +350,21 @@ class ReadingSensor(MeterEntity, SensorEntity):
         """The value, exactly as the meter gives it; `None` where the reading lacks it."""
         reading = self.coordinator.data
         return self.entity_description.value_fn(reading) if reading else None
+
+
+class ContractSensor(MeterEntity, SensorEntity):
+    """What the latest reading means for the limit of the supply: unknown where a current that counts is missing."""
+
+    entity_description: ContractSensorDescription
+
+    @property
+    @override
+    def native_value(self) -> Decimal | None:
+        """The value."""
+        contract, reading = self.coordinator.contract, self.coordinator.data
+        if contract is None or reading is None:
+            return None
+        return self.entity_description.value_fn(contract, reading.current_r_a, reading.current_t_a)
 
 
 class LogSensor(MeterEntity, SensorEntity):

@@ -1,4 +1,4 @@
-"""The actions: reading the meter's own log, into the statistics or for the caller; and what helps to find a fault.
+"""The actions: reading the meter's own log, into the statistics or for the caller; reading faster; finding a fault.
 
 Above: users, their automations and scripts. Below: the coordinator of the meter that is meant.
 """
@@ -21,17 +21,22 @@ from .coordinator import BrouteConfigEntry, BrouteCoordinator, reason_of
 from .history.clock import ClockWrongError
 from .history.planner import Gap
 from .history.series import RecorderError
+from .household.boost import DEFAULT_DURATION_S, DURATION_S
+from .report import async_report
 
 IMPORT_HISTORY: Final = "import_history"
 GET_HISTORY: Final = "get_history"
 SURVEY: Final = "survey"
 READ_PROPERTIES: Final = "read_properties"
+BOOST: Final = "boost"
+REPORT: Final = "report"
 
 ATTR_ENTRY: Final = "config_entry_id"
 ATTR_DAYS: Final = "days"
 ATTR_FROM: Final = "from"
 ATTR_TO: Final = "to"
 ATTR_PROPERTIES: Final = "properties"
+ATTR_DURATION: Final = "duration"
 
 # `voluptuous` is another library to the type checker than it is in Home Assistant.
 _IMPORT_SCHEMA: Final[Any] = vol.Schema(
@@ -57,6 +62,17 @@ _READ_SCHEMA: Final[Any] = vol.Schema(
     }
 )
 
+_REPORT_SCHEMA: Final[Any] = vol.Schema({vol.Optional(ATTR_ENTRY): cv.string})
+_BOOST_SCHEMA: Final[Any] = vol.Schema(
+    {
+        vol.Optional(ATTR_ENTRY): cv.string,
+        vol.Optional(ATTR_DURATION, default=DEFAULT_DURATION_S): vol.All(
+            cv.time_period,
+            vol.Range(min=timedelta(seconds=DURATION_S[0]), max=timedelta(seconds=DURATION_S[1])),
+        ),
+    }
+)
+
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
@@ -71,6 +87,8 @@ def async_setup_services(hass: HomeAssistant) -> None:
     hass.services.async_register(
         DOMAIN, READ_PROPERTIES, _read_properties, _READ_SCHEMA, supports_response=SupportsResponse.ONLY
     )
+    hass.services.async_register(DOMAIN, BOOST, _boost, _BOOST_SCHEMA)
+    hass.services.async_register(DOMAIN, REPORT, _report, _REPORT_SCHEMA, supports_response=SupportsResponse.ONLY)
 
 
 async def _import_history(call: ServiceCall) -> ServiceResponse:
@@ -144,6 +162,16 @@ async def _read_properties(call: ServiceCall) -> ServiceResponse:
     except BrouteError as err:
         raise _failed(err, coordinator) from err
     return {"properties": [_property(prop) for prop in properties]}
+
+
+async def _boost(call: ServiceCall) -> None:
+    """Read the meter faster for a while."""
+    _coordinator_of(call).async_boost(call.data[ATTR_DURATION].total_seconds())
+
+
+async def _report(call: ServiceCall) -> ServiceResponse:
+    """Return what can be read out to the utility, or sent to whoever has installed the module."""
+    return {"text": await async_report(call.hass, _coordinator_of(call))}
 
 
 def _property(prop: RawProperty) -> dict[str, JsonValueType]:

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 
-from custom_components.broute.const import CONF_HISTORY_DAYS, MIN_SCAN_INTERVAL_S
+from custom_components.broute.const import CONF_CONTRACT, CONF_HISTORY_DAYS, MIN_SCAN_INTERVAL_S
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
@@ -26,12 +26,14 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     assert step["type"] is FlowResultType.FORM
     assert step["step_id"] == "init"
     assert step["data_schema"] is not None
-    assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30, CONF_HISTORY_DAYS: 44}
-    typed = {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0}
+    proposed = step["data_schema"]({})
+    assert proposed.keys() == {CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS, CONF_CONTRACT}
+    assert (proposed[CONF_SCAN_INTERVAL], proposed[CONF_HISTORY_DAYS]) == (30, 44)
+    typed = proposed | {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0}
     step = await hass.config_entries.options.async_configure(step["flow_id"], typed)
     assert step["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == typed
-    assert all(isinstance(number, int) for number in entry.options.values())
+    assert all(isinstance(entry.options[name], int) for name in (CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS))
 
     # The entry is set up anew by itself.
     await until(lambda: value(hass, "power") == "unavailable")
@@ -43,10 +45,9 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
 
     step = await hass.config_entries.options.async_init(entry.entry_id)
     assert step["data_schema"] is not None
-    assert [field.description for field in step["data_schema"].schema] == [
-        {"suggested_value": 120},
-        {"suggested_value": 99},
-    ]
+    suggested = {str(field): field.description for field in step["data_schema"].schema}
+    assert suggested[CONF_SCAN_INTERVAL] == {"suggested_value": 120}
+    assert suggested[CONF_HISTORY_DAYS] == {"suggested_value": 99}
 
 
 async def test_meter_is_read_as_often_as_can_be(

@@ -1,13 +1,22 @@
-"""Changing how often the meter is read, and how far back its log."""
+"""Changing how often the meter is read and how far back its log, and what is known of the household."""
 
+from enum import StrEnum
 from typing import Any, Final
 
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
-from homeassistant.const import CONF_SCAN_INTERVAL, UnitOfTime
-from homeassistant.helpers.selector import NumberSelector, NumberSelectorConfig, NumberSelectorMode
+from homeassistant.const import CONF_SCAN_INTERVAL, UnitOfApparentPower, UnitOfElectricCurrent, UnitOfRatio, UnitOfTime
+from homeassistant.data_entry_flow import section
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectSelector,
+    SelectSelectorConfig,
+)
 import voluptuous as vol
 
 from ..const import (
+    CONF_CONTRACT,
     CONF_HISTORY_DAYS,
     DEFAULT_HISTORY_DAYS,
     DEFAULT_SCAN_INTERVAL_S,
@@ -15,9 +24,10 @@ from ..const import (
     MAX_SCAN_INTERVAL_S,
     MIN_SCAN_INTERVAL_S,
 )
+from ..household import boost, contract
 
 
-def _whole_number(minimum: int, maximum: int, unit: UnitOfTime) -> object:
+def _whole_number(minimum: int, maximum: int, unit: str) -> object:
     return vol.All(
         NumberSelector(
             NumberSelectorConfig(
@@ -28,7 +38,30 @@ def _whole_number(minimum: int, maximum: int, unit: UnitOfTime) -> object:
     )
 
 
+def _choice(choices: type[StrEnum], key: str) -> object:
+    return SelectSelector(SelectSelectorConfig(options=[choice.value for choice in choices], translation_key=key))
+
+
 # `voluptuous` is another library to the type checker than it is in Home Assistant.
+CONTRACT: Final[Any] = vol.Schema(
+    {
+        vol.Required(contract.CONF_LIMIT, default=contract.Limit.NONE.value): _choice(contract.Limit, "contract_limit"),
+        vol.Optional(contract.CONF_AMPERES): _whole_number(*contract.BREAKER_A, UnitOfElectricCurrent.AMPERE),
+        vol.Optional(contract.CONF_KVA): _whole_number(*contract.CAPACITY_KVA, UnitOfApparentPower.KILO_VOLT_AMPERE),
+        vol.Required(contract.CONF_WIRES, default=contract.Wires.THREE.value): _choice(
+            contract.Wires, "contract_wires"
+        ),
+        vol.Required(contract.CONF_COUNTING, default=contract.Counting.USUAL.value): _choice(
+            contract.Counting, "contract_counting"
+        ),
+        vol.Required(contract.CONF_OVER_PERCENT, default=contract.DEFAULT_OVER_PERCENT): _whole_number(
+            *contract.OVER_PERCENT, UnitOfRatio.PERCENTAGE
+        ),
+        vol.Required(boost.CONF_BOOST_PERCENT, default=boost.DEFAULT_BOOST_PERCENT): _whole_number(
+            *boost.BOOST_PERCENT, UnitOfRatio.PERCENTAGE
+        ),
+    }
+)
 OPTIONS: Final[Any] = vol.Schema(
     {
         vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL_S): _whole_number(
@@ -37,17 +70,23 @@ OPTIONS: Final[Any] = vol.Schema(
         vol.Required(CONF_HISTORY_DAYS, default=DEFAULT_HISTORY_DAYS): _whole_number(
             1, MAX_HISTORY_DAYS, UnitOfTime.DAYS
         ),
+        vol.Required(CONF_CONTRACT, default=dict): section(CONTRACT, {"collapsed": True}),
     }
 )
 
 
 class BrouteOptionsFlow(OptionsFlowWithReload):
-    """Ask for both."""
+    """Ask for all of them in one form."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show what is set, and take what is typed."""
+        errors = {}
         if user_input is not None:
-            return self.async_create_entry(data=user_input)
+            if (fault := contract.fault_in(user_input[CONF_CONTRACT])) is None:
+                return self.async_create_entry(data=user_input)
+            errors["base"] = fault
         return self.async_show_form(
-            step_id="init", data_schema=self.add_suggested_values_to_schema(OPTIONS, self.config_entry.options)
+            step_id="init",
+            data_schema=self.add_suggested_values_to_schema(OPTIONS, user_input or self.config_entry.options),
+            errors=errors,
         )

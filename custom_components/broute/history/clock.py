@@ -65,6 +65,8 @@ class ClockWatch:
         self.offset: ClockOffset | None = None
         self.next_look_s: float = AGE_LIMIT_S
         """After which time a clock that is not right should be looked at again, in seconds."""
+        self.is_wrong: bool | None = None
+        """Whether it is wrong for certain, as the user was told; `None` before that or the opposite was found."""
         self._hass = hass
         self._meter = meter
         self._ledger = ledger
@@ -122,6 +124,7 @@ class ClockWatch:
             self._right_at_s = now_s
             self._reading, self._was_right = reading, True
             self._ledger.check_clock(middle, now, ran_on=ran_on)
+            self.is_wrong = False
             self._issues.withdraw(Issue.CLOCK_WRONG)
             return True
         if not ran_on:
@@ -137,6 +140,7 @@ class ClockWatch:
         return False
 
     def _tell(self, offset: timedelta) -> None:
+        self.is_wrong = True
         text = "clock_fast" if offset > timedelta(0) else "clock_slow"
         self._issues.tell(Issue.CLOCK_WRONG, text, minutes=str(round(abs(offset) / timedelta(minutes=1))))
 
