@@ -108,7 +108,7 @@ async def test_limit_is_exceeded_and_kept_again(
     """Also by readings that are the same, since there are no counters in them."""
     await set_up_with(hass, entry, AMPERES, **{CONF_SCAN_INTERVAL: 10})
     home.meter.object.no_data |= {0xE0, 0xE3}
-    await until(lambda: value(hass, "import_energy") == "unavailable")
+    await until(lambda: value(hass, "import_energy") == "unknown")
     states = shown(hass, "over_contract")
     load.step(home.clock.now(), 4200)
     assert await until(lambda: states == ["on"]) < 25
