@@ -26,7 +26,7 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     assert step["type"] is FlowResultType.FORM
     assert step["step_id"] == "init"
     assert step["data_schema"] is not None
-    proposed = step["data_schema"]({})
+    proposed = step["data_schema"]({CONF_CONTRACT: {}})
     assert proposed.keys() == {CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS, CONF_CONTRACT}
     assert (proposed[CONF_SCAN_INTERVAL], proposed[CONF_HISTORY_DAYS]) == (30, 44)
     typed = proposed | {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0}

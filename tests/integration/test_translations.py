@@ -72,7 +72,7 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
     tree = texts(language)
     assert tree.keys() == {
         *("common", "config", "device", "entity", "exceptions", "issues", "options", "selector", "services"),
-        "system_health",
+        *("system_health", "title"),
     }
 
     config = tree["config"]

@@ -70,7 +70,8 @@ OPTIONS: Final[Any] = vol.Schema(
         vol.Required(CONF_HISTORY_DAYS, default=DEFAULT_HISTORY_DAYS): _whole_number(
             1, MAX_HISTORY_DAYS, UnitOfTime.DAYS
         ),
-        vol.Required(CONF_CONTRACT, default=dict): section(CONTRACT, {"collapsed": True}),
+        # Without a default of its own: the form begins with those of its fields only then.
+        vol.Required(CONF_CONTRACT): section(CONTRACT, {"collapsed": True}),
     }
 )
 
