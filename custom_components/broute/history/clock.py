@@ -131,12 +131,13 @@ class ClockWatch:
             self._reading, self._was_right = reading, False
         if self._suspicion is None:
             self._suspicion = now_s, middle
-        is_certain = self._ledger.clock_is_wrong or now_s - self._suspicion[0] >= CONFIRMATION_S
+        confirmed_in_s = CONFIRMATION_S - (now_s - self._suspicion[0])
+        is_certain = self._ledger.clock_is_wrong or confirmed_in_s <= 0
         if is_certain and not self._was_right:
             self._ledger.check_clock(middle, now, ran_on=ran_on)
         if is_certain:
             self._tell(middle)
-        self.next_look_s = AGE_LIMIT_S if is_certain else CONFIRMATION_S
+        self.next_look_s = AGE_LIMIT_S if is_certain else confirmed_in_s
         return False
 
     def _tell(self, offset: timedelta) -> None:
