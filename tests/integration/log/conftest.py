@@ -49,6 +49,12 @@ def recorder_db_url(tmp_path: Path) -> str:
 
 
 @pytest.fixture
+def recorder_config() -> dict[str, Any]:
+    """Let the recorder gather states before it commits them, as it does in a home, and not commit each of them."""
+    return {"commit_interval": 600}
+
+
+@pytest.fixture
 def mock_recorder_before_hass(async_test_recorder: object) -> None:
     """Have the recorder prepared before Home Assistant."""
 
