@@ -5,6 +5,7 @@ from contextlib import suppress
 from datetime import timedelta
 import logging
 from pathlib import Path
+import random
 
 import pytest
 
@@ -56,7 +57,10 @@ async def test_a_whole_life_at_debug_level_tells_nobody_whose_meter_it_is(
     caplog.set_level(logging.DEBUG)
     with SimulatedHome(**FAMILIES[family]) as home:
         secrets = secrets_of(home)
-        async with SmartMeter("memory://", Credentials.parse(ID, PASSWORD), opener=home.open_port) as meter:
+        meter = SmartMeter(
+            "memory://", Credentials.parse(ID, PASSWORD), opener=home.open_port, randomness=random.Random(1)
+        )
+        async with meter:
             await meter.joined()
             await meter.describe()
             await meter.read()
@@ -72,7 +76,7 @@ async def test_a_whole_life_at_debug_level_tells_nobody_whose_meter_it_is(
                     await asyncio.sleep(60)
                     home.faults.off()
             secrets |= secrets_of(home)
-            await asyncio.sleep(300)
+            await asyncio.sleep(900)
             await meter.describe()
             texts = [caplog.text, repr(meter.memory), repr(meter.module), repr(meter.failure), repr(meter.statistics)]
             texts += [repr(meter.journal), repr(meter.outage), repr(heard)]
