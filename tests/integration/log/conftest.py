@@ -22,7 +22,8 @@ from simulator import SimulatedHome
 
 from .household import Household
 
-THREAD_LIMIT_S = 60.0
+THREAD_LIMIT_S = 600.0
+"""Weeks may have gone by meanwhile, and the disk be slow: the recorder has thousands of states to write then."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
