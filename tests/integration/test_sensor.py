@@ -27,7 +27,7 @@ from simulator import (
     SimulatedHome,
 )
 
-from .world import TOKEN, Ports, has_value, sensor, sensor_id, truth, until, value
+from .world import TOKEN, Ports, has_value, sensor, sensor_id, set_up, truth, until, value
 
 QUANTITIES = {
     "power": (0xE7, "power_w"),
@@ -36,22 +36,6 @@ QUANTITIES = {
     "import_energy": (0xE0, "import_kwh"),
     "export_energy": (0xE3, "export_kwh"),
 }
-
-
-def is_described(entry: BrouteConfigEntry) -> bool:
-    """Tell whether all is over that follows a join."""
-    coordinator = entry.runtime_data
-    constants = coordinator.meter.constants
-    if not coordinator.meter.is_described or constants is None or coordinator.data is None:
-        return False
-    return coordinator.data.export_kwh is not None or not constants.measures_export
-
-
-async def set_up(hass: HomeAssistant, entry: BrouteConfigEntry) -> None:
-    """Set the entry up and wait until it is known what meter this is."""
-    await hass.config_entries.async_setup(entry.entry_id)
-    await until(lambda: is_described(entry))
-    await hass.async_block_till_done()
 
 
 async def assert_true(hass: HomeAssistant, home: SimulatedHome, *keys: str) -> None:

@@ -39,6 +39,17 @@ async def joined(**home_options: Any) -> AsyncIterator[tuple[SmartMeter, Simulat
             yield meter, home
 
 
+def die(meter: SmartMeter, home: SimulatedHome) -> None:
+    """Let a client's program die: nobody ends the session, which the module still holds, and the port is free."""
+
+    async def no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
+        raise FileNotFoundError
+
+    meter._session._opener = no_port
+    home.module.port.unplug()
+    home.module.port.plug()
+
+
 async def until(condition: Callable[[], object], limit_s: float = 3600.0, every_s: float = 0.05) -> None:
     """Wait until something is so; most of it is the simulator's, which tells nobody."""
     async with asyncio.timeout(limit_s):

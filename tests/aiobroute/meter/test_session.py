@@ -29,7 +29,7 @@ from simulator import ID, PASSWORD, Pan, SimulatedHome, SkstackModule, link_loca
 from simulator.happenings import Happenings
 from simulator.skstack.products import PRODUCTS
 
-from .stage import CREDENTIALS, client, joined, last_answer
+from .stage import CREDENTIALS, client, die, joined, last_answer
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -155,10 +155,6 @@ async def test_a_remembered_network_is_joined_without_a_scan() -> None:
         assert "searching" not in states
 
 
-async def _no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-    raise FileNotFoundError
-
-
 async def test_a_join_that_ends_while_the_module_is_checked_begins_one_session() -> None:
     """An earlier program has begun it, and died."""
     with SimulatedHome() as home:
@@ -169,9 +165,7 @@ async def test_a_join_that_ends_while_the_module_is_checked_begins_one_session()
         await asyncio.sleep(home.meter.paa.rejoin_pause_s)
         async with client(home, memory=Memory(network=network)) as dead:
             await asyncio.sleep(2)
-            dead._session._opener = _no_port
-            home.module.port.unplug()
-            home.module.port.plug()
+            die(dead, home)
             await asyncio.sleep(0)
         async with client(home, memory=Memory(network=network)) as meter:
             # It goes before the check, which comes 5 s later because of that.
@@ -518,10 +512,7 @@ async def test_a_session_that_the_module_still_holds_is_used_after_one_request()
             await meter.joined()
             await meter.read()
             memory = meter.memory
-            # The program dies: nobody ends the session, and the port is free.
-            home.module.port.unplug()
-            home.module.port.plug()
-            meter._session._opener = _no_opener  # type: ignore[assignment]
+            die(meter, home)
             commands = list(home.module.commands)
             began_at = now()
             async with client(home, memory=memory) as heir:
@@ -531,19 +522,13 @@ async def test_a_session_that_the_module_still_holds_is_used_after_one_request()
                 assert (await heir.read()).power_w == last_answer(home).truth.power_w
 
 
-async def _no_opener(*_: object) -> None:
-    raise FileNotFoundError
-
-
 async def test_a_held_session_in_which_the_meter_does_not_answer_is_not_used() -> None:
     with SimulatedHome() as home:
         async with client(home) as meter:
             await meter.joined()
             await meter.read()
             memory = meter.memory
-            home.module.port.unplug()
-            home.module.port.plug()
-            meter._session._opener = _no_opener  # type: ignore[assignment]
+            die(meter, home)
             home.meter.paa.forget_session()
             began_at = now()
             async with client(home, memory=memory) as heir:

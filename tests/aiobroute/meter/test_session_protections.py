@@ -16,7 +16,7 @@ from custom_components.broute.aiobroute.session import LEAVE_LIMIT_S
 from custom_components.broute.aiobroute.watch import MODULE_CHECK_S
 from simulator import Pan, SimulatedHome
 
-from .stage import CREDENTIALS, client, joined, until
+from .stage import CREDENTIALS, client, die, joined, until
 
 pytestmark = pytest.mark.looptime(noop_cycles=0)
 
@@ -171,19 +171,13 @@ async def test_a_session_that_is_taken_up_is_read_soon_after_its_check() -> None
             await meter.joined()
             await meter.read()
             memory = meter.memory
-            home.module.port.unplug()
-            home.module.port.plug()
-            meter._session._opener = _no_opener  # type: ignore[assignment]
+            die(meter, home)
             home.meter.answer_s = (0.3, 0.3)
             began_at = now()
             async with client(home, memory=memory) as heir:
                 await heir.joined()
                 assert (await heir.get(super_class.FAULT_STATUS)).value(super_class.FAULT_STATUS) is False
                 assert now() - began_at < 4
-
-
-async def _no_opener(*_: object) -> None:
-    raise FileNotFoundError
 
 
 @pytest.mark.parametrize("module", ["BP35A1", "BP35C2"])

@@ -10,7 +10,7 @@ from custom_components.broute.aiobroute import BrouteError, SessionState, SmartM
 from custom_components.broute.aiobroute.session import REST_S
 from simulator import J11Module, SimulatedHome
 from simulator.happenings import Happenings
-from tests.aiobroute.meter.stage import client, until
+from tests.aiobroute.meter.stage import client, die, until
 
 from .scenarios import ANSWER_S, FAMILIES, JOIN_S, PORT_S, REFUSED_S, RESTED_S, TOLD_S
 
@@ -137,10 +137,6 @@ def way_cut(home: SimulatedHome) -> float:
     return 1.0 + PORT_S
 
 
-async def no_port(url: str, protocol_factory: Callable[[], asyncio.Protocol]) -> asyncio.Transport:
-    raise FileNotFoundError
-
-
 @pytest.mark.parametrize(
     "strike", [ended_by_meter, ended_by_another_program, expired, module_reset, port_unplugged, way_cut]
 )
@@ -151,10 +147,7 @@ async def test_the_check_of_a_held_session_ends_with_the_session(
     with at_home(family) as home:
         async with known(home) as meter:
             memory = meter.memory
-            # The program dies, and leaves the session in the module.
-            meter._session._opener = no_port
-            home.module.port.unplug()
-            home.module.port.plug()
+            die(meter, home)
             async with client(home, memory=memory) as heir:
                 await becomes(heir, SessionState.AUTHENTICATING)
                 await asyncio.sleep(0.6)  # the answer to the check is still to come
@@ -183,9 +176,7 @@ async def test_closing_while_a_held_session_is_checked_ends_it(family: str) -> N
     with at_home(family) as home:
         async with known(home) as meter:
             memory = meter.memory
-            meter._session._opener = no_port
-            home.module.port.unplug()
-            home.module.port.plug()
+            die(meter, home)
             async with client(home, memory=memory) as heir:
                 await becomes(heir, SessionState.AUTHENTICATING)
                 await asyncio.sleep(0.6)
