@@ -6,13 +6,15 @@ from typing import Final, override
 
 from homeassistant.components.binary_sensor import BinarySensorEntity, BinarySensorEntityDescription
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
-from homeassistant.const import EntityCategory
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .aiobroute import MeterStatus
+from .const import DOMAIN
 from .coordinator import BrouteConfigEntry
-from .entity import MeterEntity, ModuleEntity
+from .entity import MeterEntity, ModuleEntity, unique_id
 
 PARALLEL_UPDATES = 0
 
@@ -46,16 +48,32 @@ CONNECTED: Final = BinarySensorEntityDescription(
     device_class=BinarySensorDeviceClass.CONNECTIVITY,
     entity_category=EntityCategory.DIAGNOSTIC,
 )
-BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED)
+DEMAND_EXCEEDED: Final = BinarySensorEntityDescription(
+    key="demand_exceeded",
+    translation_key="demand_exceeded",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+)
+BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED, DEMAND_EXCEEDED)
 
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: BrouteConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add them: what they tell is mandatory for every meter."""
+    """Add them: what most tell is mandatory for every meter, and the others need an option."""
     coordinator = entry.runtime_data
     async_add_entities(StatusBinarySensor(coordinator, description) for description in STATUS)
     async_add_entities([ConnectedBinarySensor(coordinator, CONNECTED)])
+    if coordinator.demand.target:
+        async_add_entities([DemandExceededBinarySensor(coordinator, DEMAND_EXCEEDED)])
+    else:
+        _remove(hass, unique_id(coordinator, DEMAND_EXCEEDED.key))
+
+
+def _remove(hass: HomeAssistant, unique_id: str) -> None:
+    """Remove what there was while its option was set."""
+    registry = er.async_get(hass)
+    if entity_id := registry.async_get_entity_id(Platform.BINARY_SENSOR, DOMAIN, unique_id):
+        registry.async_remove(entity_id)
 
 
 class StatusBinarySensor(MeterEntity, BinarySensorEntity):
@@ -85,3 +103,20 @@ class ConnectedBinarySensor(ModuleEntity, BinarySensorEntity):
     def is_on(self) -> bool:
         """Whether there is a session: also while the module renews it."""
         return self.coordinator.has_session
+
+
+class DemandExceededBinarySensor(MeterEntity, BinarySensorEntity):
+    """Whether the demand of this half hour will be above the target."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the demand."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.demand.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """What the forecasts of the last minutes say."""
+        target = self.coordinator.demand.target
+        return target.is_exceeded if target else None

@@ -19,5 +19,12 @@ DEFAULT_HISTORY_DAYS: Final = 44
 MAX_HISTORY_DAYS: Final = 99
 """The class of the meters knows no more (protocol 2.2, E5)."""
 
+CONF_ENERGY: Final = "energy"
+"""The section of the options that is about energy and demand."""
+CONF_DEMAND_TARGET: Final = "demand_target"
+MIN_DEMAND_TARGET_KW: Final = 0.5
+MAX_DEMAND_TARGET_KW: Final = 50.0
+"""No low-voltage contract is larger."""
+
 SURVEY_DURATION: Final = 7
 """The longest scan that is of use, 36 s: whoever looks for the best place for the module wants to hear everything."""

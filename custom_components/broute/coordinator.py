@@ -7,6 +7,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
@@ -37,6 +38,8 @@ from .aiobroute import (
     SmartMeter,
 )
 from .const import (
+    CONF_DEMAND_TARGET,
+    CONF_ENERGY,
     CONF_HISTORY_DAYS,
     CONF_METER,
     DEFAULT_HISTORY_DAYS,
@@ -47,6 +50,7 @@ from .const import (
 from .devices import Devices
 from .history.keeper import LogKeeper
 from .history.ledger import Ledger
+from .household.demand_watch import DemandWatch
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
 
@@ -171,6 +175,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             secure=lambda: ledger_store.async_secure(ledger),
             on_news=self._take_news_of_log,
         )
+        target_kw = entry.options.get(CONF_ENERGY, {}).get(CONF_DEMAND_TARGET)
+        self.demand = DemandWatch(hass, self.meter, self.log, None if target_kw is None else Decimal(str(target_kw)))
 
     @callback
     def async_start(self) -> None:
@@ -195,6 +201,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         """Stop reading, end the session with the meter, free the port, and remember all of it."""
         await super().async_shutdown()
         self.log.async_stop()
+        self.demand.async_stop()
         try:
             await self.meter.close()
         finally:
@@ -238,6 +245,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             return self.data
         self._poll_failure = None
         self._end_grace()
+        self.demand.async_take(reading)
         if not self.last_update_success:
             # Home Assistant's own line for this is at a level that its log leaves out by default. And it tells the
             # entities nothing if the time was over in the middle of this poll and the values are those from before.
@@ -254,6 +262,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     @callback
     def _take_news_of_log(self) -> None:
         self._ledger_store.async_keep(self.log.ledger)
+        self.demand.async_look()
         self.async_update_listeners()
 
     @callback

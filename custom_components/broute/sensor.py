@@ -32,6 +32,7 @@ from .coordinator import BrouteConfigEntry, BrouteCoordinator
 from .entity import MeterEntity, ModuleEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
+from .household.demand import Demand
 
 PARALLEL_UPDATES = 0
 
@@ -63,6 +64,14 @@ class LinkSensorDescription(BrouteSensorDescription):
     """A sensor of the link, which the module tells of."""
 
     value_fn: Callable[[BrouteCoordinator], int | str | datetime | None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DemandSensorDescription(BrouteSensorDescription):
+    """A sensor of the demand of this half hour, and what its value rests on."""
+
+    value_fn: Callable[[Demand], Decimal | None]
+    attributes_fn: Callable[[Demand], dict[str, Any]]
 
 
 def _half_hour[T](value_fn: Callable[[CountersAt], T]) -> Callable[[LogKeeper], T | None]:
@@ -196,6 +205,44 @@ LOG_SENSORS: tuple[LogSensorDescription, ...] = (
     ),
 )
 
+DEMAND_SENSORS: tuple[DemandSensorDescription, ...] = (
+    DemandSensorDescription(
+        key="half_hour_energy",
+        translation_key="half_hour_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        # Without a state class: it is no meter of its own.
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        value_fn=lambda demand: demand.energy_kwh,
+        attributes_fn=lambda demand: {"since": demand.start},
+    ),
+    DemandSensorDescription(
+        key="demand",
+        translation_key="demand",
+        device_class=SensorDeviceClass.POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfPower.KILO_WATT,
+        suggested_display_precision=2,
+        value_fn=lambda demand: demand.mean_kw,
+        attributes_fn=lambda demand: {"since": demand.start},
+    ),
+    DemandSensorDescription(
+        key="demand_forecast",
+        translation_key="demand_forecast",
+        device_class=SensorDeviceClass.POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfPower.KILO_WATT,
+        suggested_display_precision=2,
+        value_fn=lambda demand: demand.forecast_kw,
+        attributes_fn=lambda demand: {
+            "since": demand.start,
+            "counted_until": demand.until,
+            "expected_power": demand.power_w,
+            "readings": demand.readings,
+        },
+    ),
+)
+
 INSTALLATION_LOCATION = BrouteSensorDescription(
     key="installation_location",
     translation_key="installation_location",
@@ -256,7 +303,13 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
     ),
 )
 
-SENSORS: tuple[BrouteSensorDescription, ...] = (*READING_SENSORS, *LOG_SENSORS, INSTALLATION_LOCATION, *LINK_SENSORS)
+SENSORS: tuple[BrouteSensorDescription, ...] = (
+    *READING_SENSORS,
+    *LOG_SENSORS,
+    *DEMAND_SENSORS,
+    INSTALLATION_LOCATION,
+    *LINK_SENSORS,
+)
 
 
 async def async_setup_entry(
@@ -297,6 +350,8 @@ def _sensor(coordinator: BrouteCoordinator, description: BrouteSensorDescription
             return ReadingSensor(coordinator, description)
         case LogSensorDescription():
             return LogSensor(coordinator, description)
+        case DemandSensorDescription():
+            return DemandSensor(coordinator, description)
         case LinkSensorDescription():
             return LinkSensor(coordinator, description)
     return LocationSensor(coordinator, description)
@@ -344,6 +399,33 @@ class LogSensor(MeterEntity, SensorEntity):
         """When that was."""
         at = self.entity_description.at_fn(self.coordinator.log)
         return {"at": at} if at else None
+
+
+class DemandSensor(MeterEntity, SensorEntity):
+    """Something of the half hour that runs, which goes on though the readings stay the same."""
+
+    entity_description: DemandSensorDescription
+    _unrecorded_attributes = frozenset({"counted_until", "expected_power", "readings"})
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the demand."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.demand.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def native_value(self) -> Decimal | None:
+        """The value, if it is known."""
+        demand = self.coordinator.demand.demand
+        return self.entity_description.value_fn(demand) if demand else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """What it rests on."""
+        demand = self.coordinator.demand.demand
+        return self.entity_description.attributes_fn(demand) if demand else None
 
 
 class LocationSensor(MeterEntity, SensorEntity):

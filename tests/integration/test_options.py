@@ -1,9 +1,10 @@
-"""Changing how often the meter is read, and how far back its log."""
+"""Changing how often the meter is read, how far back its log, and what is made of that for the household."""
 
 import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_SCAN_INTERVAL
@@ -11,7 +12,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 
-from custom_components.broute.const import CONF_HISTORY_DAYS, MIN_SCAN_INTERVAL_S
+from custom_components.broute.const import CONF_DEMAND_TARGET, CONF_ENERGY, CONF_HISTORY_DAYS, MIN_SCAN_INTERVAL_S
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
@@ -26,12 +27,12 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     assert step["type"] is FlowResultType.FORM
     assert step["step_id"] == "init"
     assert step["data_schema"] is not None
-    assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30, CONF_HISTORY_DAYS: 44}
-    typed = {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0}
+    assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30, CONF_HISTORY_DAYS: 44, CONF_ENERGY: {}}
+    typed = {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0, CONF_ENERGY: {CONF_DEMAND_TARGET: 3.5}}
     step = await hass.config_entries.options.async_configure(step["flow_id"], typed)
     assert step["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == typed
-    assert all(isinstance(number, int) for number in entry.options.values())
+    assert all(isinstance(entry.options[key], int) for key in (CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS))
 
     # The entry is set up anew by itself.
     await until(lambda: value(hass, "power") == "unavailable")
@@ -43,10 +44,16 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
 
     step = await hass.config_entries.options.async_init(entry.entry_id)
     assert step["data_schema"] is not None
-    assert [field.description for field in step["data_schema"].schema] == [
-        {"suggested_value": 120},
-        {"suggested_value": 99},
-    ]
+    assert {str(field): field.description for field in step["data_schema"].schema} == {
+        CONF_SCAN_INTERVAL: {"suggested_value": 120},
+        CONF_HISTORY_DAYS: {"suggested_value": 99},
+        CONF_ENERGY: None,
+    }
+    energy = next(field for key, field in step["data_schema"].schema.items() if key == CONF_ENERGY)
+    assert energy.options == {"collapsed": True}
+    assert {str(field): field.description for field in energy.schema.schema} == {
+        CONF_DEMAND_TARGET: {"suggested_value": 3.5}
+    }
 
 
 async def test_meter_is_read_as_often_as_can_be(
@@ -85,10 +92,18 @@ def asked(home: SimulatedHome, start: datetime) -> list[tuple[datetime, Collecti
 
 
 @pytest.mark.parametrize(
-    "typed", [{CONF_SCAN_INTERVAL: 4}, {CONF_SCAN_INTERVAL: 3601}, {CONF_HISTORY_DAYS: 0}, {CONF_HISTORY_DAYS: 100}]
+    "typed",
+    [
+        {CONF_SCAN_INTERVAL: 4},
+        {CONF_SCAN_INTERVAL: 3601},
+        {CONF_HISTORY_DAYS: 0},
+        {CONF_HISTORY_DAYS: 100},
+        {CONF_ENERGY: {CONF_DEMAND_TARGET: 0.4}},
+        {CONF_ENERGY: {CONF_DEMAND_TARGET: 50.1}},
+    ],
 )
 async def test_options_have_limits(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, typed: dict[str, int]
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, typed: dict[str, Any]
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     step = await hass.config_entries.options.async_init(entry.entry_id)

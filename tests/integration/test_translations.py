@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from homeassistant.data_entry_flow import section
 from homeassistant.helpers.entity import EntityDescription
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
@@ -72,9 +73,15 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
         assert config["step"][step_id]["data_description"].keys() == fields
 
     assert tree["options"]["step"].keys() == {"init"}
-    fields = {str(key) for key in options.OPTIONS.schema}
-    assert tree["options"]["step"]["init"]["data"].keys() == fields
-    assert tree["options"]["step"]["init"]["data_description"].keys() == fields
+    init = tree["options"]["step"]["init"]
+    form = {str(key): field for key, field in options.OPTIONS.schema.items()}
+    sections = {key: field.schema for key, field in form.items() if isinstance(field, section)}
+    assert init["data"].keys() == init["data_description"].keys() == form.keys() - sections.keys()
+    assert init["sections"].keys() == sections.keys()
+    for key, of_section in sections.items():
+        fields = {str(field) for field in of_section.schema}
+        assert init["sections"][key].keys() == {"name", "description", "data", "data_description"}
+        assert init["sections"][key]["data"].keys() == init["sections"][key]["data_description"].keys() == fields
 
     assert tree["exceptions"].keys() == REASONS | {coordinator.NO_READING} | ACTION_ERRORS
     assert all(message.keys() == {"message"} for message in tree["exceptions"].values())

@@ -119,6 +119,11 @@ class LogKeeper:
         """How far the log is."""
         return self._importer.progress
 
+    @property
+    def trusted_half_hour(self) -> CountersAt | None:
+        """The counters of the last half hour, if they came while the meter's clock was right."""
+        return self.half_hour if self.half_hour and self.half_hour.at == self._taken else None
+
     # Life.
 
     @callback

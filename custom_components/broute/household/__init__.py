@@ -1,0 +1,1 @@
+"""What the readings mean for the household: rules in plain values, and what follows a meter by them."""

@@ -1,0 +1,1 @@
+"""The rules for the household in plain values."""
