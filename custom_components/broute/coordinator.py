@@ -42,6 +42,7 @@ from .const import (
     CONF_ENERGY,
     CONF_HISTORY_DAYS,
     CONF_METER,
+    CONF_READING_DAY,
     DEFAULT_HISTORY_DAYS,
     DEFAULT_SCAN_INTERVAL_S,
     DOMAIN,
@@ -51,6 +52,7 @@ from .devices import Devices
 from .history.keeper import LogKeeper
 from .history.ledger import Ledger
 from .household.demand_watch import DemandWatch
+from .household.energy_watch import EnergyWatch
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
 
@@ -175,8 +177,17 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             secure=lambda: ledger_store.async_secure(ledger),
             on_news=self._take_news_of_log,
         )
-        target_kw = entry.options.get(CONF_ENERGY, {}).get(CONF_DEMAND_TARGET)
+        energy_options = entry.options.get(CONF_ENERGY, {})
+        target_kw = energy_options.get(CONF_DEMAND_TARGET)
         self.demand = DemandWatch(hass, self.meter, self.log, None if target_kw is None else Decimal(str(target_kw)))
+        self.energy = EnergyWatch(
+            hass,
+            self.meter,
+            self.log,
+            token=self.token,
+            title=entry.title,
+            reading_day=energy_options.get(CONF_READING_DAY),
+        )
 
     @callback
     def async_start(self) -> None:
@@ -191,6 +202,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             self.hass, self._follow_sessions(), f"{self.name} first steps of each session"
         )
         self.config_entry.async_create_background_task(self.hass, self.log.async_run(), f"{self.name} log")
+        self.config_entry.async_create_background_task(self.hass, self.energy.async_run(), f"{self.name} energy")
+        self.energy.async_look()
 
     async def async_stop(self, _: Event) -> None:
         """End the session with the meter in order, because Home Assistant stops."""
@@ -202,6 +215,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         await super().async_shutdown()
         self.log.async_stop()
         self.demand.async_stop()
+        self.energy.async_stop()
         try:
             await self.meter.close()
         finally:
@@ -246,6 +260,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self._poll_failure = None
         self._end_grace()
         self.demand.async_take(reading)
+        self.energy.async_take(reading)
         if not self.last_update_success:
             # Home Assistant's own line for this is at a level that its log leaves out by default. And it tells the
             # entities nothing if the time was over in the middle of this poll and the values are those from before.
@@ -263,6 +278,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     def _take_news_of_log(self) -> None:
         self._ledger_store.async_keep(self.log.ledger)
         self.demand.async_look()
+        self.energy.async_look()
         self.async_update_listeners()
 
     @callback

@@ -32,7 +32,10 @@ from .coordinator import BrouteConfigEntry, BrouteCoordinator
 from .entity import MeterEntity, ModuleEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
+from .history.reader import EXPORT, IMPORT
 from .household.demand import Demand
+from .household.energy_watch import Period
+from .household.periods import Energy
 
 PARALLEL_UPDATES = 0
 
@@ -74,6 +77,14 @@ class DemandSensorDescription(BrouteSensorDescription):
     attributes_fn: Callable[[Demand], dict[str, Any]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class PeriodSensorDescription(BrouteSensorDescription):
+    """A sensor of the energy of a period."""
+
+    period: Period
+    direction: str
+
+
 def _half_hour[T](value_fn: Callable[[CountersAt], T]) -> Callable[[LogKeeper], T | None]:
     return lambda log: value_fn(log.half_hour) if log.half_hour else None
 
@@ -86,6 +97,24 @@ def _measures_export(coordinator: BrouteCoordinator) -> bool | None:
     """Tell whether the meter measures that direction, as it has said itself."""
     constants = coordinator.meter.constants
     return constants.measures_export if constants else None
+
+
+def _has_rows(coordinator: BrouteCoordinator) -> bool | None:
+    """Tell whether there is a recorder; that there is none now proves nothing."""
+    return coordinator.energy.has_recorder or None
+
+
+def _exports_in_rows(coordinator: BrouteCoordinator) -> bool | None:
+    return _measures_export(coordinator) and _has_rows(coordinator)
+
+
+def _has_billing_period(coordinator: BrouteCoordinator) -> bool | None:
+    """Tell whether the meter-reading day is known: without it there is no such period."""
+    return coordinator.energy.reading_day is not None and _has_rows(coordinator)
+
+
+def _exports_in_billing_period(coordinator: BrouteCoordinator) -> bool | None:
+    return _has_billing_period(coordinator) and _exports_in_rows(coordinator)
 
 
 def _speaks(*dialects: Dialect) -> Callable[[BrouteCoordinator], bool | None]:
@@ -243,6 +272,31 @@ DEMAND_SENSORS: tuple[DemandSensorDescription, ...] = (
     ),
 )
 
+PERIOD_SENSORS: tuple[PeriodSensorDescription, ...] = (
+    *(
+        PeriodSensorDescription(
+            key=f"{direction}_{period}",
+            translation_key=f"{direction}_{period}",
+            device_class=SensorDeviceClass.ENERGY,
+            # What is over goes on no more: it is no total that statistics could follow.
+            state_class=None if period is Period.YESTERDAY else SensorStateClass.TOTAL,
+            native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+            suggested_display_precision=1,
+            period=period,
+            direction=direction,
+            exists_fn=exists_fn,
+        )
+        for period, direction, exists_fn in (
+            (Period.TODAY, IMPORT, _has_rows),
+            (Period.TODAY, EXPORT, _exports_in_rows),
+            (Period.YESTERDAY, IMPORT, _has_rows),
+            (Period.YESTERDAY, EXPORT, _exports_in_rows),
+            (Period.BILLING, IMPORT, _has_billing_period),
+            (Period.BILLING, EXPORT, _exports_in_billing_period),
+        )
+    ),
+)
+
 INSTALLATION_LOCATION = BrouteSensorDescription(
     key="installation_location",
     translation_key="installation_location",
@@ -307,6 +361,7 @@ SENSORS: tuple[BrouteSensorDescription, ...] = (
     *READING_SENSORS,
     *LOG_SENSORS,
     *DEMAND_SENSORS,
+    *PERIOD_SENSORS,
     INSTALLATION_LOCATION,
     *LINK_SENSORS,
 )
@@ -352,6 +407,8 @@ def _sensor(coordinator: BrouteCoordinator, description: BrouteSensorDescription
             return LogSensor(coordinator, description)
         case DemandSensorDescription():
             return DemandSensor(coordinator, description)
+        case PeriodSensorDescription():
+            return PeriodSensor(coordinator, description)
         case LinkSensorDescription():
             return LinkSensor(coordinator, description)
     return LocationSensor(coordinator, description)
@@ -426,6 +483,50 @@ class DemandSensor(MeterEntity, SensorEntity):
         """What it rests on."""
         demand = self.coordinator.demand.demand
         return self.entity_description.attributes_fn(demand) if demand else None
+
+
+class PeriodSensor(MeterEntity, SensorEntity):
+    """The energy of a period."""
+
+    entity_description: PeriodSensorDescription
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the energy."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.energy.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether there is a reading; what is over stays without one."""
+        return super().available or (self.entity_description.state_class is None and self._energy is not None)
+
+    @property
+    @override
+    def native_value(self) -> Decimal | None:
+        """The energy, if all of it was counted."""
+        return self._energy.energy_kwh if self._energy else None
+
+    @property
+    @override
+    def last_reset(self) -> datetime | None:
+        """When it was zero, if it is a total."""
+        return self._energy.start if self._energy and self.entity_description.state_class else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Since when it is counted, and what was not."""
+        if not (energy := self._energy):
+            return None
+        holes = [{"start": start, "end": end} for start, end in energy.not_counted]
+        incomplete = {"counted": energy.counted_kwh, "not_counted": holes} if holes else {}
+        return {"since": energy.start, **incomplete}
+
+    @property
+    def _energy(self) -> Energy | None:
+        return self.coordinator.energy.energy(self.entity_description.period, self.entity_description.direction)
 
 
 class LocationSensor(MeterEntity, SensorEntity):

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
+from functools import partial
 from itertools import takewhile
 import logging
 from random import Random
@@ -21,6 +22,7 @@ import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
 from custom_components.broute.household.demand import Demand
+from custom_components.broute.household.demand_watch import DemandWatch
 from simulator import JST, HouseLoad, Registers, SimulatedHome
 
 from .world import Ports
@@ -53,9 +55,9 @@ class Watcher:
     errors_kw: dict[int, list[float]] = field(default_factory=lambda: {minute: [] for minute in MINUTES})
     _judged: set[tuple[datetime, int]] = field(default_factory=set)
 
-    def look(self, demand: Demand | None) -> None:
+    def look(self, watch: DemandWatch) -> None:
         """Look at what is known now."""
-        if demand is None:
+        if (demand := watch.demand) is None:
             return
         if demand.energy_kwh is not None:
             self.known += 1
@@ -120,7 +122,7 @@ async def live(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntr
         if entry.state is not ConfigEntryState.LOADED:
             assert await hass.config_entries.async_setup(entry.entry_id)
             watch = entry.runtime_data.demand
-            watch.async_add_listener(lambda watch=watch: watcher.look(watch.demand))
+            watch.async_add_listener(partial(watcher.look, watch))
         await asyncio.sleep(min(chance.uniform(600, 4 * 3600), (end - now).total_seconds()))
         match chance.choice(("restart", "some lost", "all lost", "nothing")):
             case "restart":

@@ -12,7 +12,13 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 
-from custom_components.broute.const import CONF_DEMAND_TARGET, CONF_ENERGY, CONF_HISTORY_DAYS, MIN_SCAN_INTERVAL_S
+from custom_components.broute.const import (
+    CONF_DEMAND_TARGET,
+    CONF_ENERGY,
+    CONF_HISTORY_DAYS,
+    CONF_READING_DAY,
+    MIN_SCAN_INTERVAL_S,
+)
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
@@ -28,11 +34,16 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     assert step["step_id"] == "init"
     assert step["data_schema"] is not None
     assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30, CONF_HISTORY_DAYS: 44, CONF_ENERGY: {}}
-    typed = {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0, CONF_ENERGY: {CONF_DEMAND_TARGET: 3.5}}
+    typed = {
+        CONF_SCAN_INTERVAL: 120.0,
+        CONF_HISTORY_DAYS: 99.0,
+        CONF_ENERGY: {CONF_DEMAND_TARGET: 3.5, CONF_READING_DAY: 21.0},
+    }
     step = await hass.config_entries.options.async_configure(step["flow_id"], typed)
     assert step["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == typed
     assert all(isinstance(entry.options[key], int) for key in (CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS))
+    assert isinstance(entry.options[CONF_ENERGY][CONF_READING_DAY], int)
 
     # The entry is set up anew by itself.
     await until(lambda: value(hass, "power") == "unavailable")
@@ -52,7 +63,8 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     energy = next(field for key, field in step["data_schema"].schema.items() if key == CONF_ENERGY)
     assert energy.options == {"collapsed": True}
     assert {str(field): field.description for field in energy.schema.schema} == {
-        CONF_DEMAND_TARGET: {"suggested_value": 3.5}
+        CONF_DEMAND_TARGET: {"suggested_value": 3.5},
+        CONF_READING_DAY: {"suggested_value": 21},
     }
 
 
@@ -100,6 +112,8 @@ def asked(home: SimulatedHome, start: datetime) -> list[tuple[datetime, Collecti
         {CONF_HISTORY_DAYS: 100},
         {CONF_ENERGY: {CONF_DEMAND_TARGET: 0.4}},
         {CONF_ENERGY: {CONF_DEMAND_TARGET: 50.1}},
+        {CONF_ENERGY: {CONF_READING_DAY: 0}},
+        {CONF_ENERGY: {CONF_READING_DAY: 32}},
     ],
 )
 async def test_options_have_limits(

@@ -12,8 +12,10 @@ from ..const import (
     CONF_DEMAND_TARGET,
     CONF_ENERGY,
     CONF_HISTORY_DAYS,
+    CONF_READING_DAY,
     DEFAULT_HISTORY_DAYS,
     DEFAULT_SCAN_INTERVAL_S,
+    LAST_READING_DAY,
     MAX_DEMAND_TARGET_KW,
     MAX_HISTORY_DAYS,
     MAX_SCAN_INTERVAL_S,
@@ -22,15 +24,11 @@ from ..const import (
 )
 
 
-def _whole_number(minimum: int, maximum: int, unit: UnitOfTime) -> object:
-    return vol.All(
-        NumberSelector(
-            NumberSelectorConfig(
-                min=minimum, max=maximum, step=1, mode=NumberSelectorMode.BOX, unit_of_measurement=unit
-            )
-        ),
-        vol.Coerce(int),
-    )
+def _whole_number(minimum: int, maximum: int, unit: UnitOfTime | None = None) -> object:
+    config = NumberSelectorConfig(min=minimum, max=maximum, step=1, mode=NumberSelectorMode.BOX)
+    if unit:
+        config["unit_of_measurement"] = unit
+    return vol.All(NumberSelector(config), vol.Coerce(int))
 
 
 # `voluptuous` is another library to the type checker than it is in Home Assistant.
@@ -45,6 +43,7 @@ ENERGY: Final[Any] = vol.Schema(
                 unit_of_measurement=UnitOfPower.KILO_WATT,
             )
         ),
+        vol.Optional(CONF_READING_DAY): _whole_number(1, LAST_READING_DAY),
     }
 )
 OPTIONS: Final[Any] = vol.Schema(

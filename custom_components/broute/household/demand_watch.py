@@ -90,15 +90,12 @@ class DemandWatch:
         self._cancel()
         constants = self._meter.constants
         try:
-            now = self._log.clock.now
+            now = self._log.now
         except ClockWrongError:
             return None
         if constants is None:
             return None
         half_hour = self._log.trusted_half_hour
-        if half_hour:
-            # Whoever tells a half hour has begun it, though its clock may not have shown that as far as we know it.
-            now = max(now, half_hour.at)
         start, now_s = half_hour_of(now), self._hass.loop.time()
         self._next_half_hour = self._hass.loop.call_later((start + HALF_HOUR - now).total_seconds(), self.async_look)
         seen = [
