@@ -28,9 +28,17 @@ async def load() -> ConstantLoad:
 
 
 @pytest.fixture
-async def home(load: ConstantLoad, ports: Ports, wall_clock: Callable[[SimulatedHome], None]) -> SimulatedHome:
+def start() -> datetime:
+    """Return when everything begins."""
+    return START
+
+
+@pytest.fixture
+async def home(
+    load: ConstantLoad, ports: Ports, wall_clock: Callable[[SimulatedHome], None], start: datetime
+) -> SimulatedHome:
     """Return a home whose meter counts by 1 Wh, by whose clock Home Assistant goes."""
-    home = ports.plug_in(registers=Registers(load=load, unit=0x03, digits=8), start=START)
+    home = ports.plug_in(registers=Registers(load=load, unit=0x03, digits=8), start=start)
     wall_clock(home)
     return home
 
@@ -102,6 +110,47 @@ async def test_half_hour_begins_with_nothing(
     assert has_value(hass, "demand_forecast")
     await until(lambda: energy(hass), 120)
     assert energy(hass) == true_energy(home, HALF_PAST, read_at(home))
+
+
+@pytest.mark.parametrize("start", [START + timedelta(seconds=second) for second in (0, 20, 40)], ids=str)
+async def test_meter_that_tells_a_half_hour_has_begun_it(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """However slow its clock is, as far as it is known."""
+    home.meter.notices.notice_s = (1.0, 2.0)
+    home.meter.notices.schedule()
+    await set_up(hass, entry)
+    log = entry.runtime_data.log
+    await until(lambda: log.half_hour and log.half_hour.at == HALF_PAST, 600)
+    assert home.clock.now() < HALF_PAST + timedelta(seconds=10)
+    state = sensor(hass, "demand_forecast")
+    assert state
+    assert state.attributes["since"] == HALF_PAST
+    await until(lambda: energy(hass), 60)
+    assert energy(hass) == true_energy(home, HALF_PAST, read_at(home))
+
+
+@pytest.mark.parametrize("fast", [timedelta(minutes=3), timedelta(minutes=-3)], ids=["fast", "slow"])
+async def test_half_hour_begins_by_the_meters_clock(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    wall_clock: Callable[..., None],
+    fast: timedelta,
+) -> None:
+    """Though Home Assistant's clock was set since the meter's was looked at."""
+    home.meter.notices.notice_s = (240.0, 250.0)
+    home.meter.notices.schedule()
+    await set_up(hass, entry)
+    wall_clock(home, fast)
+    await wait_until(home, HALF_PAST - timedelta(seconds=70))
+    state = sensor(hass, "demand_forecast")
+    assert state
+    assert state.attributes["since"] == HALF_PAST - timedelta(minutes=30)
+    await wait_until(home, HALF_PAST + timedelta(seconds=70))
+    state = sensor(hass, "demand_forecast")
+    assert state
+    assert state.attributes["since"] == HALF_PAST
 
 
 async def test_values_go_on_though_the_readings_are_the_same(
