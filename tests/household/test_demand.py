@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 
-from hypothesis import given, strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 import pytest
 
 from custom_components.broute.history.planner import Counting
@@ -15,6 +15,9 @@ from simulator import JST, ConstantLoad, HouseLoad, Registers
 START = datetime(2026, 11, 21, 18, 30, tzinfo=JST)
 COUNTING = Counting(count_kwh=Decimal("0.1"), round_kwh=Decimal(100_000))
 FINE = Counting(count_kwh=Decimal("0.001"), round_kwh=Decimal(1000))
+
+unhurried = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+"""The curve of a house is made when it is asked for first."""
 
 lapses = st.lists(st.integers(-600, 1799), min_size=1, max_size=60, unique=True).map(sorted)
 
@@ -51,6 +54,7 @@ def energy_kwh(registers: Registers, until: datetime) -> Decimal:
     return (last - first) % size * registers.kwh_per_count
 
 
+@unhurried
 @given(
     st.builds(
         registers,
@@ -80,6 +84,7 @@ def test_energy_so_far_is_what_the_register_has_counted_or_unknown(
         assert abs(demand.mean_kw - exact) <= Decimal("0.001")
 
 
+@unhurried
 @given(st.integers(0, 8000), st.sampled_from((1, 2, 3)), lapses)
 def test_forecast_of_a_constant_power_is_right_to_a_count(power_w: int, unit: int, lapses_s: list[int]) -> None:
     meter = Registers(load=ConstantLoad(power_w), unit=unit, digits=8)

@@ -129,6 +129,7 @@ async def test_each_entity_belongs_to_what_tells_it(
     assert keys(meter(hass, entry)) == {
         *("clock_drift", "current_r", "current_t", "export_energy", "fault", "fixed_export_energy"),
         *("fixed_import_energy", "import_energy", "installation_location", "log_until", "operating", "power"),
+        *("half_hour_energy", "demand", "demand_forecast"),
     }
 
 

@@ -83,7 +83,6 @@ class EnergyWatch:
         self._extent_read: _Extent | None = None
         """How things were when the rows were read."""
         self._wake = asyncio.Event()
-        self._retry: asyncio.TimerHandle | None = None
         self._last: tuple[float, Reading] | None = None
         """The last reading, with its instant on the event loop's clock."""
         self._before_midnight: tuple[float, Reading] | None = None
@@ -117,7 +116,8 @@ class EnergyWatch:
                 await self._read_rows()
             except RecorderError as err:
                 _LOGGER.debug("%s: The rows of the log were not read: %s", self._title, err)
-                self._retry = self._hass.loop.call_later(RETRY_S, self._wake.set)
+                await asyncio.sleep(RETRY_S)
+                self._wake.set()
 
     @callback
     def async_take(self, reading: Reading) -> None:
@@ -131,7 +131,7 @@ class EnergyWatch:
         now = self._now
         self._cancel_midnight()
         self._midnight = self._hass.loop.call_later((day_start(now) + DAY - now).total_seconds(), self._pass_midnight)
-        if self._meter.constants and self._are_news(self._extent(now)):
+        if self._are_news(self._extent(now)):
             self._wake.set()
         self._energies = {}
         for direction, account in self._accounts.items():
@@ -145,8 +145,6 @@ class EnergyWatch:
         while self._unsubscribe:
             self._unsubscribe.pop()()
         self._cancel_midnight()
-        if self._retry:
-            self._retry.cancel()
 
     @callback
     def _pass_midnight(self) -> None:

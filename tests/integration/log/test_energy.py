@@ -19,6 +19,7 @@ from simulator.happenings import Happenings
 
 from ..world import Ports, has_value, sensor, sensor_id, until, value
 from .household import DIRECTIONS, Household
+from .recorder import database_failing
 from .rows import HOUR, sleep_until
 
 DAY = timedelta(days=1)
@@ -270,6 +271,19 @@ async def test_exchange_of_the_meter_leaves_what_nobody_counted_unknown(
     await sleep_until(home, datetime(2026, 11, 24, 1, 10, tzinfo=JST))
     assert_known(hass, but=("import_billing", "export_billing"))
     assert judge.wrong == []
+
+
+async def test_rows_are_read_as_soon_as_they_can_be(
+    hass: HomeAssistant, household: Household, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, household, entry, reading_day=None, history_days=2)
+    await household.leave()
+    with database_failing(hass):
+        await household.arrive()
+        await asyncio.sleep(150)
+        assert not has_value(hass, "import_yesterday")
+    await until(lambda: has_value(hass, "import_yesterday"), 61)
+    assert sensor_id(hass, "import_billing") is None
 
 
 async def test_only_what_is_over_stays_while_the_meter_is_not_heard(
