@@ -346,6 +346,23 @@ def test_the_integration_uses_what_the_library_offers_and_nothing_behind_it() ->
     assert not behind
 
 
+HOUSEHOLD_RULES = {"demand", "periods"}
+"""What the readings mean for the household: plain values in, plain values out."""
+
+
+@pytest.mark.parametrize("name", sorted(HOUSEHOLD_RULES))
+def test_a_rule_for_the_household_knows_no_clock_and_no_home_assistant(name: str) -> None:
+    file = INTEGRATION / "household" / f"{name}.py"
+    for imported in imports(file):
+        if imported.level:
+            assert imported.module in {"history.planner", *HOUSEHOLD_RULES}
+        else:
+            assert imported.module in PURE_STANDARD_LIBRARY | {"bisect", "calendar", "copy", "itertools"}
+    called = {node.attr for node in ast.walk(parsed(file)) if isinstance(node, ast.Attribute)}
+    assert not called & {"now", "today", "utcnow"}
+    assert not [node for node in ast.walk(parsed(file)) if isinstance(node, ast.AsyncFunctionDef)]
+
+
 def test_the_integration_does_not_open_ports() -> None:
     assert not [
         str(imported)
