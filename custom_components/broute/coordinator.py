@@ -248,6 +248,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     @override
     async def _async_update_data(self) -> Reading | None:
         self._begin_grace()
+        asked_s = self.hass.loop.time()
         try:
             reading = await self._read()
         except BrouteError as err:
@@ -259,8 +260,9 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             return self.data
         self._poll_failure = None
         self._end_grace()
-        self.demand.async_take(reading)
-        self.energy.async_take(reading)
+        # A reading may take several requests, the more so where some are lost: its counters are from after the first.
+        self.demand.async_take(reading, asked_s)
+        self.energy.async_take(reading, asked_s)
         if not self.last_update_success:
             # Home Assistant's own line for this is at a level that its log leaves out by default. And it tells the
             # entities nothing if the time was over in the middle of this poll and the values are those from before.

@@ -41,7 +41,7 @@ def read(registers: Registers, lapses_s: Sequence[int], lost: frozenset[int] = f
     for number, lapse_s in enumerate(lapses_s):
         at = START + timedelta(seconds=lapse_s)
         counter = None if number in lost else registers.kwh(registers.import_count(at))
-        seen.append(Seen(at, counter, registers.load.flow(at).power_w))
+        seen.append(Seen(at, at, counter, registers.load.flow(at).power_w))
     return seen
 
 
@@ -95,7 +95,8 @@ def test_forecast_of_a_constant_power_is_right_to_a_count(power_w: int, unit: in
 
 
 def seen(lapse_s: float, import_kwh: str | None, power_w: int | None = 1000) -> Seen:
-    return Seen(START + timedelta(seconds=lapse_s), None if import_kwh is None else Decimal(import_kwh), power_w)
+    at = START + timedelta(seconds=lapse_s)
+    return Seen(at, at, None if import_kwh is None else Decimal(import_kwh), power_w)
 
 
 def demand(*readings: Seen, told: str | None = None, counting: Counting = COUNTING) -> Demand:
@@ -151,6 +152,13 @@ def test_counter_that_has_moved_over_the_beginning_is_only_good_for_a_forecast()
 def test_readings_far_apart_say_nothing_of_the_counter_between_them() -> None:
     assert demand(seen(-200, "50.3"), seen(101, "50.3")).energy_kwh is None
     assert demand(seen(-200, "50.3"), seen(100, "50.3")).energy_kwh == 0
+
+
+def test_reading_that_was_asked_for_before_and_answered_after_the_beginning_is_of_neither_side() -> None:
+    before, between = seen(-30, "50.3"), replace(seen(5, "50.4"), asked=START - timedelta(seconds=1))
+    assert demand(before, between, told="50.4").until == START
+    assert demand(before, between, seen(35, "50.4")).energy_kwh is None
+    assert demand(before, replace(between, import_kwh=Decimal("50.3")), seen(35, "50.3")).energy_kwh == 0
 
 
 def test_counter_that_cannot_follow_is_not_compared() -> None:

@@ -36,11 +36,13 @@ _W_PER_KW: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a meter said at an instant: its counter of the normal direction, kWh, and its power, W, negative for export.
+    """What a meter said between two instants, in which it was asked and has answered.
 
-    `None`: that value was not read, or not believed.
+    Its counter of the normal direction, kWh, and its power, W, negative for export. `None`: that value was not read, or
+    not believed.
     """
 
+    asked: datetime
     at: datetime
     import_kwh: Decimal | None
     power_w: int | None
@@ -85,9 +87,9 @@ def demand_of(
         counter_at_start_kwh: its counter as it was logged for `start`; `None`: not told yet.
         counting: how it counts.
     """
-    counters = [(one.at, one.import_kwh) for one in seen if one.import_kwh is not None]
-    before = [counter for counter in counters if counter[0] < start]
-    within = [counter for counter in counters if counter[0] >= start]
+    # One that was asked for before and answered after that may be of either half hour.
+    before = [(one.at, one.import_kwh) for one in seen if one.import_kwh is not None and one.at < start]
+    within = [(one.asked, one.import_kwh) for one in seen if one.import_kwh is not None and one.asked >= start]
     until = within[-1][0] if within else start
     power_w, readings = _expected_w(seen, until)
     energy_kwh = mean_kw = forecast_kw = None

@@ -43,8 +43,8 @@ class DemandWatch:
         self._hass = hass
         self._meter = meter
         self._log = log
-        self._seen: deque[tuple[float, Reading]] = deque()
-        """Readings with the instant on the event loop's clock: the meter's may be known only later."""
+        self._seen: deque[tuple[float, float, Reading]] = deque()
+        """Readings, asked and answered by the event loop's clock: the meter's may be known only later."""
         self._next_half_hour: asyncio.TimerHandle | None = None
         self._listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe = [meter.on_state(self._take_state)]
@@ -56,10 +56,10 @@ class DemandWatch:
         return lambda: self._listeners.remove(listener)
 
     @callback
-    def async_take(self, reading: Reading) -> None:
-        """Take a reading that has just come."""
+    def async_take(self, reading: Reading, asked_s: float) -> None:
+        """Take a reading that has just come, and was asked for at an instant of the event loop's clock."""
         now_s = self._hass.loop.time()
-        self._seen.append((now_s, reading))
+        self._seen.append((asked_s, now_s, reading))
         while self._seen[0][0] < now_s - KEPT_S:
             self._seen.popleft()
         self.async_look()
@@ -99,8 +99,13 @@ class DemandWatch:
         start, now_s = half_hour_of(now), self._hass.loop.time()
         self._next_half_hour = self._hass.loop.call_later((start + HALF_HOUR - now).total_seconds(), self.async_look)
         seen = [
-            Seen(now - timedelta(seconds=now_s - at_s), reading.import_kwh, reading.power_w)
-            for at_s, reading in self._seen
+            Seen(
+                now - timedelta(seconds=now_s - asked_s),
+                now - timedelta(seconds=now_s - at_s),
+                reading.import_kwh,
+                reading.power_w,
+            )
+            for asked_s, at_s, reading in self._seen
         ]
         at_start = half_hour.import_kwh if half_hour and half_hour.at == start else None
         return demand_of(start, seen, at_start, counting_of(constants))

@@ -84,7 +84,7 @@ class EnergyWatch:
         """How things were when the rows were read."""
         self._wake = asyncio.Event()
         self._last: tuple[float, Reading] | None = None
-        """The last reading, with its instant on the event loop's clock."""
+        """The last reading, with the instant before which it was not made, on the event loop's clock."""
         self._before_midnight: tuple[float, Reading] | None = None
         """The last one of the day before."""
         self._energies: dict[tuple[Period, str], Energy] = {}
@@ -120,9 +120,9 @@ class EnergyWatch:
                 self._wake.set()
 
     @callback
-    def async_take(self, reading: Reading) -> None:
-        """Take a reading that has just come."""
-        self._last = self._hass.loop.time(), reading
+    def async_take(self, reading: Reading, asked_s: float) -> None:
+        """Take a reading that has just come, and was asked for at an instant of the event loop's clock."""
+        self._last = asked_s, reading
         self.async_look()
 
     @callback
