@@ -281,6 +281,20 @@ class HomeAssistant:
                 await changes.next()
             return issues
 
+    async def texts(self, domain: str, category: str, language: str) -> dict[str, str]:
+        """Return the texts of one integration that the frontend shows, by their keys in the translations.
+
+        Args:
+            domain: of the integration.
+            category: what they are about, as ``issues``.
+            language: "en" or "ja".
+        """
+        answer = await self.command(
+            "frontend/get_translations", language=language, category=category, integration=[domain]
+        )
+        prefix = f"component.{domain}.{category}."
+        return {key.removeprefix(prefix): text for key, text in answer["resources"].items()}
+
     async def diagnostics(self, entry_id: str) -> Json:
         """Download the diagnostics of an entry."""
         diagnostics: Json = await self.get(f"/api/diagnostics/config_entry/{entry_id}")

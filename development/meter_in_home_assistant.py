@@ -1,6 +1,6 @@
-"""A simulated meter in Home Assistant: it is added, and its own log is shown as it should be, by its registers."""
+"""A simulated meter in Home Assistant: added, read and complained of; its own log as it should be, by its registers."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
@@ -20,6 +20,10 @@ FLOW_TIMEOUT_S = 120.0
 MIDNIGHT_S = 420.0
 """So long whatever reads the log may wait for the meter's midnight, in real time: from 23:55 in Japan (14:55 UTC) on,
 until the meter's clock, which shows whole minutes, is certainly past it."""
+READ_TIMEOUT_S = 120.0
+LANGUAGES = ("en", "ja")
+OUTAGE_LINES = ("Error requesting B-Route Smart Meter data: ", "B-Route Smart Meter: The meter is read again")
+"""The two lines of an outage in the log; the first goes on with the reason."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +85,55 @@ async def log_until(home_assistant: HomeAssistant, timeout_s: float) -> datetime
 def is_known(state: Json | None) -> bool:
     """Tell whether an entity has a value."""
     return state is not None and state["state"] not in {"unavailable", "unknown"}
+
+
+def is_shown(value: str) -> Callable[[Json | None], bool]:
+    """Return what tells whether an entity has this value."""
+    return lambda state: state is not None and state["state"] == value
+
+
+async def wait_until_read(home_assistant: HomeAssistant) -> None:
+    """Wait until the only meter is joined and read."""
+    await home_assistant.wait_for_state(
+        await entity_of(home_assistant, "link_state"), is_shown("joined"), READ_TIMEOUT_S
+    )
+    await home_assistant.wait_for_state(await entity_of(home_assistant, "power"), is_known, READ_TIMEOUT_S)
+
+
+async def wait_for_no_issue(home_assistant: HomeAssistant) -> None:
+    """Wait until nothing is told of the meter."""
+    await home_assistant.wait_for_issues(DOMAIN, lambda issues: not issues, READ_TIMEOUT_S)
+
+
+async def only_issue(home_assistant: HomeAssistant, text: str, timeout_s: float) -> Json:
+    """Wait until one issue alone is told, with the text of this key, and return it."""
+
+    def is_told(issues: list[Json]) -> bool:
+        return [issue["translation_key"] for issue in issues] == [text]
+
+    (issue,) = await home_assistant.wait_for_issues(DOMAIN, is_told, timeout_s)
+    return issue
+
+
+async def issue_texts(home_assistant: HomeAssistant, issue: Json) -> dict[str, str]:
+    """Return the title and the description of an issue without a flow as its reader sees them, by language.
+
+    Home Assistant shows the English text where the Japanese one is missing.
+
+    Raises:
+        KeyError: there is no such text, or a value in it is missing.
+    """
+    shown = {}
+    for language in LANGUAGES:
+        texts = await home_assistant.texts(DOMAIN, "issues", language)
+        whole = "\n".join(texts[f"{issue['translation_key']}.{part}"] for part in ("title", "description"))
+        shown[language] = whole.format(**issue["translation_placeholders"])
+    return shown
+
+
+def complaints_beside_outages(home_assistant: HomeAssistant) -> list[str]:
+    """Return the complaints in the log but for the two lines of each outage."""
+    return [line for line in home_assistant.complaints() if not any(words in line for words in OUTAGE_LINES)]
 
 
 async def series_of(home_assistant: HomeAssistant) -> dict[str, Json]:

@@ -10,7 +10,7 @@ from .coordinator import BrouteConfigEntry, BrouteCoordinator
 from .services import async_setup_services
 from .store import LedgerStore, MemoryStore, async_forget
 
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR, Platform.SWITCH]
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 

@@ -1,4 +1,4 @@
-"""Binary sensors: whether there is a connection with the meter, and how the meter says that it is."""
+"""Binary sensors: whether the meter is connected, how it says that it is, and what is exceeded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -48,21 +48,30 @@ CONNECTED: Final = BinarySensorEntityDescription(
     device_class=BinarySensorDeviceClass.CONNECTIVITY,
     entity_category=EntityCategory.DIAGNOSTIC,
 )
+OVER_CONTRACT: Final = BinarySensorEntityDescription(
+    key="over_contract",
+    translation_key="over_contract",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+)
 DEMAND_EXCEEDED: Final = BinarySensorEntityDescription(
     key="demand_exceeded",
     translation_key="demand_exceeded",
     device_class=BinarySensorDeviceClass.PROBLEM,
 )
-BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED, DEMAND_EXCEEDED)
+BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED, OVER_CONTRACT, DEMAND_EXCEEDED)
 
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: BrouteConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add them: what most tell is mandatory for every meter, and the others need an option."""
+    """Add those that every meter has, and those of a limit and of a target where the options name one."""
     coordinator = entry.runtime_data
     async_add_entities(StatusBinarySensor(coordinator, description) for description in STATUS)
     async_add_entities([ConnectedBinarySensor(coordinator, CONNECTED)])
+    if coordinator.contract:
+        async_add_entities([OverContractBinarySensor(coordinator, OVER_CONTRACT)])
+    else:
+        _remove(hass, unique_id(coordinator, OVER_CONTRACT.key))
     if coordinator.demand.target:
         async_add_entities([DemandExceededBinarySensor(coordinator, DEMAND_EXCEEDED)])
     else:
@@ -83,14 +92,8 @@ class StatusBinarySensor(MeterEntity, BinarySensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether it has said so."""
-        return super().available and self.is_on is not None
-
-    @property
-    @override
     def is_on(self) -> bool | None:
-        """What it has said."""
+        """What it has said; `None` before it has."""
         status = self.coordinator.meter.status
         return self.entity_description.value_fn(status) if status else None
 
@@ -105,6 +108,25 @@ class ConnectedBinarySensor(ModuleEntity, BinarySensorEntity):
         return self.coordinator.has_session
 
 
+class OverContractBinarySensor(MeterEntity, BinarySensorEntity):
+    """Whether more is taken than the limit of the supply allows."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow each reading: one that is the same as before may be the second one above the limit."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.async_add_link_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """Whether it is so; unknown before the readings have told, and while the last one does not."""
+        contract, reading = self.coordinator.contract, self.coordinator.data
+        if contract is None or reading is None or contract.used_a(reading.current_r_a, reading.current_t_a) is None:
+            return None
+        return self.coordinator.excess.is_over
+
+
 class DemandExceededBinarySensor(MeterEntity, BinarySensorEntity):
     """Whether the demand of this half hour will be above the target."""
 
@@ -117,6 +139,6 @@ class DemandExceededBinarySensor(MeterEntity, BinarySensorEntity):
     @property
     @override
     def is_on(self) -> bool | None:
-        """What the forecasts of the last minutes say."""
+        """What the forecasts of the last minutes say; unknown while there is none."""
         target = self.coordinator.demand.target
         return target.is_exceeded if target else None

@@ -19,6 +19,8 @@ DEFAULT_HISTORY_DAYS: Final = 44
 MAX_HISTORY_DAYS: Final = 99
 """The class of the meters knows no more (protocol 2.2, E5)."""
 
+CONF_CONTRACT: Final = "contract"
+"""The options about the limit of the supply, a section of its own: `household/contract.py` and `household/boost.py`."""
 CONF_ENERGY: Final = "energy"
 """The section of the options that is about energy and demand."""
 CONF_DEMAND_TARGET: Final = "demand_target"

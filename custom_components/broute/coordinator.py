@@ -14,12 +14,14 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD, CONF_SCAN_INTERVAL
 from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .aiobroute import (
     BrouteError,
     Credentials,
     CredentialsRefusedError,
+    Dialect,
     Memory,
     MeterNotFoundError,
     MeterSilentError,
@@ -38,6 +40,7 @@ from .aiobroute import (
     SmartMeter,
 )
 from .const import (
+    CONF_CONTRACT,
     CONF_DEMAND_TARGET,
     CONF_ENERGY,
     CONF_HISTORY_DAYS,
@@ -51,8 +54,11 @@ from .const import (
 from .devices import Devices
 from .history.keeper import LogKeeper
 from .history.ledger import Ledger
+from .household.boost import CONF_BOOST_PERCENT, DEFAULT_BOOST_PERCENT, Boost
+from .household.contract import Contract, Excess
 from .household.demand_watch import DemandWatch
 from .household.energy_watch import EnergyWatch
+from .household.link_record import LinkRecord
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
 
@@ -139,7 +145,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         super().__init__(hass, LOGGER, config_entry=entry, name=entry.title, always_update=False)
         self.token: str = entry.data[CONF_METER]
         self.devices = Devices(hass, entry.entry_id, self.token)
-        self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL_S))
+        self._usual_interval_s: float = entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL_S)
         self._store = store
         self._ledger_store = ledger_store
         self.has_session = False
@@ -153,6 +159,17 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self._poll_failure: BrouteError | None = None
         """Why the meter was not read when it was last asked."""
         self._link_listeners: list[CALLBACK_TYPE] = []
+        limits = entry.options.get(CONF_CONTRACT, {})
+        self.contract = Contract.of(limits)
+        """What limits the supply; `None` if nothing does, as far as the options say."""
+        self.excess = Excess()
+        """Whether that limit is exceeded."""
+        self.boost = Boost()
+        """Until when the meter is read faster than usual."""
+        self.link_record = LinkRecord()
+        """How well the meter was heard and answered in the last hours."""
+        self._boost_percent: int = limits.get(CONF_BOOST_PERCENT, DEFAULT_BOOST_PERCENT)
+        self._boost_end: asyncio.TimerHandle | None = None
         if joined := _take_over(hass, entry.unique_id):
             self.meter = joined.meter
             self.data = joined.reading
@@ -160,7 +177,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             self.meter = SmartMeter(
                 entry.data[CONF_DEVICE], Credentials(entry.data[CONF_ID], entry.data[CONF_PASSWORD]), memory=memory
             )
-        self.meter.read_interval_s = self._interval.total_seconds()
+        self._pace()
         self._issues = Issues(hass, entry)
         self._issue_watch = IssueWatch(hass, entry, self.meter, self._issues)
         self.meter.on_state(self._take_state)
@@ -220,13 +237,15 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             await self.meter.close()
         finally:
             self._end_grace()
+            if self._boost_end:
+                self._boost_end.cancel()
             self._issues.withdraw_all()
             await self._store.async_save(self.meter.memory)
             await self._ledger_store.async_save(self.log.ledger)
 
     @callback
     def async_add_link_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call `listener` whenever the link has changed, or has been used; return what ends that.
+        """Call `listener` whenever the link has changed, was used, or is used faster or slower; return what ends that.
 
         The readings are told of by `async_add_listener`, and only when they have changed.
         """
@@ -238,6 +257,12 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self._issue_watch.look()
         for listener in tuple(self._link_listeners):
             listener()
+
+    @property
+    def tells_signal(self) -> bool | None:
+        """Whether the module tells the signal strength of what it receives, and not only when it scans."""
+        module = self.meter.module
+        return module.dialect in (Dialect.DUAL_STACK, Dialect.J11) if module else None
 
     @property
     def failure(self) -> str | None:
@@ -271,10 +296,69 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         return reading
 
     async def _read(self) -> Reading:
+        signal_dbm = None
         try:
-            return await self.meter.read()
+            reading = await self.meter.read()
+            self._see(reading)
+            if self.tells_signal:
+                signal_dbm = self.meter.rssi_dbm
         finally:
+            statistics = self.meter.statistics
+            self.link_record = self.link_record.see(
+                dt_util.utcnow(), signal_dbm, requests=statistics.requests, answers=statistics.answers
+            )
             self._tell_of_link()
+        return reading
+
+    @callback
+    def _see(self, reading: Reading) -> None:
+        """Look what a reading means for the limit of the supply: each one, also if it is the same as before."""
+        if self.contract is None:
+            return
+        now_s = self.hass.loop.time()
+        usage_percent = self.contract.usage_percent(reading.current_r_a, reading.current_t_a)
+        self.excess = self.excess.see(now_s, usage_percent, self.contract.over_percent)
+        self.boost = self.boost.see(now_s, usage_percent, self._boost_percent)
+        self._pace()
+
+    # The interval: one place sets it.
+
+    @callback
+    def async_boost(self, duration_s: float) -> None:
+        """Read faster for so long, in seconds; the next reading begins within 5 s."""
+        self.boost = self.boost.ask(self.hass.loop.time(), duration_s)
+        self._pace()
+        if self._unsub_refresh:
+            # No reading is under way, after which the next one would be arranged anyway.
+            self._schedule_refresh()
+        self._tell_of_link()
+
+    @callback
+    def async_end_boost(self) -> None:
+        """Read as usual, unless so much of the limit is used that it takes more."""
+        self.boost = self.boost.end()
+        self._pace()
+        self._tell_of_link()
+
+    @callback
+    def _pace(self) -> None:
+        """Read at the interval that is due now, and look at it again when that ends; without a session, not at all."""
+        now_s = self.hass.loop.time()
+        interval_s = self.boost.interval_s(now_s, self._usual_interval_s)
+        self.meter.read_interval_s = interval_s
+        # Polls without a session would all fail.
+        self.update_interval = timedelta(seconds=interval_s) if self.has_session else None
+        if self._boost_end:
+            self._boost_end.cancel()
+            self._boost_end = None
+        if (ends_at_s := self.boost.ends_at_s(now_s)) is not None:
+            self._boost_end = self.hass.loop.call_at(ends_at_s, self._fall_back)
+
+    @callback
+    def _fall_back(self) -> None:
+        """Read as usual from now on, unless it is still faster for the other reason."""
+        self._pace()
+        self._tell_of_link()
 
     @callback
     def _take_news_of_log(self) -> None:
@@ -290,11 +374,10 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         if state is SessionState.CLOSED:
             return
         if self.has_session and not had_session:
-            self.update_interval = self._interval
+            self._pace()
             self._joined.set()
         elif not self.has_session:
-            # Polls without a session would all fail.
-            self.update_interval = None
+            self._pace()
             self._begin_grace()
             if self.is_overdue and self.meter.failure:
                 self.async_set_update_error(self._update_failed())

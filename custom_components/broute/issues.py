@@ -34,8 +34,6 @@ REFUSALS: Final = 3
 """In a row: a meter refuses for seconds after a session, and a refusal may be a bad radio path."""
 CLEAR_DBM: Final = -85.0
 """Heard like this, a meter does not refuse because of the radio: the interface specification asks for -88 dBm."""
-QUESTION: Final = "reauth_confirm"
-"""The step of the config flow that asks for ID and password."""
 QUESTION_KEPT_S: Final = 600.0
 """After an attempt that has failed, the meter may be read with what was right before, and the user may still try on."""
 TAKEOVERS: Final = 3
@@ -198,8 +196,7 @@ class IssueWatch:
             return
         self._asked_to_type = False
         for flow in list(self._entry.async_get_active_flows(self._hass, {SOURCE_REAUTH})):
-            if flow["step_id"] == QUESTION:
-                self._hass.config_entries.flow.async_abort(flow["flow_id"])
+            self._hass.config_entries.flow.async_abort(flow["flow_id"])
 
     def _situation(self) -> Situation:
         meter, now_s = self._meter, self._hass.loop.time()

@@ -3,7 +3,9 @@
 Above: Home Assistant's repairs. Below: the config flow's reconfiguration, and the meter, which can be searched for.
 """
 
+from abc import abstractmethod
 import asyncio
+from contextlib import suppress
 from typing import Any, override
 
 from homeassistant.components.repairs import FlowType, RepairsFlow, RepairsFlowResult
@@ -33,8 +35,9 @@ class _EntryRepairFlow(RepairsFlow):
             return self.async_show_form(step_id="confirm", description_placeholders={"name": self._entry.title})
         return await self._go_on()
 
+    @abstractmethod
     async def _go_on(self) -> RepairsFlowResult:
-        raise NotImplementedError
+        """Do it."""
 
 
 class ModuleMissingFlow(_EntryRepairFlow):
@@ -55,6 +58,8 @@ class MeterUnreachableFlow(_EntryRepairFlow):
         """Search for nothing yet."""
         super().__init__(entry)
         self._search: asyncio.Task[list[Heard]] | None = None
+        self._heard: list[Heard] | None = None
+        """What was heard; `None`: the search could not be made."""
 
     @callback
     @override
@@ -77,19 +82,17 @@ class MeterUnreachableFlow(_EntryRepairFlow):
             )
         if not self._search.done():
             return self.async_show_progress(step_id="search", progress_action="searching", progress_task=self._search)
+        with suppress(BrouteError):
+            self._heard = self._search.result()
         return self.async_show_progress_done(next_step_id="result")
 
     async def async_step_result(self, _: dict[str, Any] | None = None) -> RepairsFlowResult:
         """Say what was heard; the meter, if it is among that, is joined by itself."""
-        if self._search is None:
-            return await self.async_step_confirm()
-        try:
-            heard = self._search.result()
-        except BrouteError:
+        if self._heard is None:
             return self.async_abort(reason="search_failed")
-        if any(network.is_ours for network in heard):
+        if any(network.is_ours for network in self._heard):
             return self.async_create_entry(data={})
-        return self.async_abort(reason="not_heard", description_placeholders={"others": str(len(heard))})
+        return self.async_abort(reason="not_heard", description_placeholders={"others": str(len(self._heard))})
 
 
 _FLOWS: dict[Issue, type[_EntryRepairFlow]] = {

@@ -1,6 +1,6 @@
-"""Sensors: what a meter measures now, what its own log and clock say, and how the link to it is."""
+"""Sensors: what a meter measures now and what that means, what its log and clock say, and how the link to it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,6 +19,7 @@ from homeassistant.const import (
     UnitOfElectricCurrent,
     UnitOfEnergy,
     UnitOfPower,
+    UnitOfRatio,
     UnitOfTime,
 )
 from homeassistant.core import HomeAssistant, callback
@@ -33,6 +34,7 @@ from .entity import MeterEntity, ModuleEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
 from .history.reader import EXPORT, IMPORT
+from .household.contract import Contract
 from .household.demand import Demand
 from .household.energy_watch import Period
 from .household.periods import Energy
@@ -60,6 +62,14 @@ class LogSensorDescription(BrouteSensorDescription):
 
     value_fn: Callable[[LogKeeper], Decimal | datetime | int | None]
     at_fn: Callable[[LogKeeper], datetime | None] = lambda _: None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContractSensorDescription(BrouteSensorDescription):
+    """A sensor of what a reading means for the limit of the supply, for R and T: there if the options name one."""
+
+    value_fn: Callable[[Contract, Decimal | None, Decimal | None], Decimal | None]
+    exists_fn: Callable[[BrouteCoordinator], bool | None] = lambda coordinator: coordinator.contract is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -189,6 +199,26 @@ READING_SENSORS: tuple[ReadingSensorDescription, ...] = (
         suggested_display_precision=1,
         value_fn=lambda reading: reading.export_kwh,
         exists_fn=_measures_export,
+    ),
+)
+
+CONTRACT_SENSORS: tuple[ContractSensorDescription, ...] = (
+    ContractSensorDescription(
+        key="contract_usage",
+        translation_key="contract_usage",
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfRatio.PERCENTAGE,
+        suggested_display_precision=0,
+        value_fn=Contract.usage_percent,
+    ),
+    ContractSensorDescription(
+        key="headroom",
+        translation_key="headroom",
+        device_class=SensorDeviceClass.CURRENT,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfElectricCurrent.AMPERE,
+        suggested_display_precision=1,
+        value_fn=Contract.headroom_a,
     ),
 )
 
@@ -325,8 +355,7 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
         value_fn=lambda coordinator: _while_joined(coordinator, coordinator.meter.rssi_dbm),
-        # The others tell it when they scan, and not with what they receive.
-        exists_fn=_speaks(Dialect.DUAL_STACK, Dialect.J11),
+        exists_fn=lambda coordinator: coordinator.tells_signal,
     ),
     LinkSensorDescription(
         key="link_quality",
@@ -359,6 +388,7 @@ LINK_SENSORS: tuple[LinkSensorDescription, ...] = (
 
 SENSORS: tuple[BrouteSensorDescription, ...] = (
     *READING_SENSORS,
+    *CONTRACT_SENSORS,
     *LOG_SENSORS,
     *DEMAND_SENSORS,
     *PERIOD_SENSORS,
@@ -391,27 +421,12 @@ async def async_setup_entry(
                     registry.async_remove(entity_id)
             elif description.key not in added and (exists or entity_id):
                 added.add(description.key)
-                new.append(_sensor(coordinator, description))
+                new.append(ENTITIES[type(description)](coordinator, description))
         if new:
             async_add_entities(new)
 
     entry.async_on_unload(coordinator.async_add_listener(follow))
     follow()
-
-
-def _sensor(coordinator: BrouteCoordinator, description: BrouteSensorDescription) -> SensorEntity:
-    match description:
-        case ReadingSensorDescription():
-            return ReadingSensor(coordinator, description)
-        case LogSensorDescription():
-            return LogSensor(coordinator, description)
-        case DemandSensorDescription():
-            return DemandSensor(coordinator, description)
-        case PeriodSensorDescription():
-            return PeriodSensor(coordinator, description)
-        case LinkSensorDescription():
-            return LinkSensor(coordinator, description)
-    return LocationSensor(coordinator, description)
 
 
 class ReadingSensor(MeterEntity, SensorEntity):
@@ -421,16 +436,25 @@ class ReadingSensor(MeterEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether the latest reading has this value: one that could not be read does not take the others down."""
-        return super().available and self.native_value is not None
+    def native_value(self) -> int | Decimal | None:
+        """The value, exactly as the meter gives it; `None` where the reading lacks it."""
+        reading = self.coordinator.data
+        return self.entity_description.value_fn(reading) if reading else None
+
+
+class ContractSensor(MeterEntity, SensorEntity):
+    """What the latest reading means for the limit of the supply: unknown where a current that counts is missing."""
+
+    entity_description: ContractSensorDescription
 
     @property
     @override
-    def native_value(self) -> int | Decimal | None:
-        """The value, exactly as the meter gives it."""
-        reading = self.coordinator.data
-        return self.entity_description.value_fn(reading) if reading else None
+    def native_value(self) -> Decimal | None:
+        """The value."""
+        contract, reading = self.coordinator.contract, self.coordinator.data
+        if contract is None or reading is None:
+            return None
+        return self.entity_description.value_fn(contract, reading.current_r_a, reading.current_t_a)
 
 
 class LogSensor(MeterEntity, SensorEntity):
@@ -441,13 +465,13 @@ class LogSensor(MeterEntity, SensorEntity):
     @property
     @override
     def available(self) -> bool:
-        """Whether it is known."""
-        return self.native_value is not None
+        """Always: what is not known yet is unknown, and what is stays true."""
+        return True
 
     @property
     @override
     def native_value(self) -> Decimal | datetime | int | None:
-        """The value."""
+        """The value; `None` as long as it is not known."""
         return self.entity_description.value_fn(self.coordinator.log)
 
     @property
@@ -473,7 +497,7 @@ class DemandSensor(MeterEntity, SensorEntity):
     @property
     @override
     def native_value(self) -> Decimal | None:
-        """The value, if it is known."""
+        """The value; `None` as long as it is not known."""
         demand = self.coordinator.demand.demand
         return self.entity_description.value_fn(demand) if demand else None
 
@@ -499,13 +523,13 @@ class PeriodSensor(MeterEntity, SensorEntity):
     @property
     @override
     def available(self) -> bool:
-        """Whether there is a reading; what is over stays without one."""
-        return super().available or (self.entity_description.state_class is None and self._energy is not None)
+        """Whether there is a reading; what is over needs none, known or not."""
+        return super().available or self.entity_description.state_class is None
 
     @property
     @override
     def native_value(self) -> Decimal | None:
-        """The energy, if all of it was counted."""
+        """The energy; `None` where not all of it was counted, or it is not known."""
         return self._energy.energy_kwh if self._energy else None
 
     @property
@@ -534,14 +558,8 @@ class LocationSensor(MeterEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether it has said so, even if it is nowhere."""
-        return super().available and self._location is not None
-
-    @property
-    @override
     def native_value(self) -> str | None:
-        """The place; `None` where nobody has set one, or the maker has places of its own."""
+        """The place; `None` before it has said so, and where nobody has set one or the maker has places of its own."""
         return self._location.place if self._location else None
 
     @property
@@ -564,12 +582,18 @@ class LinkSensor(ModuleEntity, SensorEntity):
 
     @property
     @override
-    def available(self) -> bool:
-        """Whether it is known now."""
-        return self.native_value is not None
-
-    @property
-    @override
     def native_value(self) -> int | str | datetime | None:
-        """The value."""
+        """The value; `None` while it is not known."""
         return self.entity_description.value_fn(self.coordinator)
+
+
+ENTITIES: Mapping[type[BrouteSensorDescription], Callable[[BrouteCoordinator, Any], SensorEntity]] = {
+    ReadingSensorDescription: ReadingSensor,
+    ContractSensorDescription: ContractSensor,
+    LogSensorDescription: LogSensor,
+    DemandSensorDescription: DemandSensor,
+    PeriodSensorDescription: PeriodSensor,
+    BrouteSensorDescription: LocationSensor,
+    LinkSensorDescription: LinkSensor,
+}
+"""What is made of each kind of description."""

@@ -1,4 +1,4 @@
-"""The actions: reading the meter's own log, into the statistics or for the caller; and what helps to find a fault.
+"""The actions: reading the meter's own log, into the statistics or for the caller; reading faster; finding a fault.
 
 Above: users, their automations and scripts. Below: the coordinator of the meter that is meant.
 """
@@ -15,23 +15,28 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 import voluptuous as vol
 
-from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, ClosedError, RawProperty, SurveyUnderWayError
+from .aiobroute import MAX_RAW_PROPERTIES, BrouteError, ClosedError, NotJoinedError, RawProperty, SurveyUnderWayError
 from .const import DEFAULT_HISTORY_DAYS, DOMAIN, MAX_HISTORY_DAYS, SURVEY_DURATION
 from .coordinator import BrouteConfigEntry, BrouteCoordinator, reason_of
 from .history.clock import ClockWrongError
 from .history.planner import Gap
 from .history.series import RecorderError
+from .household.boost import DEFAULT_DURATION_S, DURATION_S
+from .report import async_report
 
 IMPORT_HISTORY: Final = "import_history"
 GET_HISTORY: Final = "get_history"
 SURVEY: Final = "survey"
 READ_PROPERTIES: Final = "read_properties"
+BOOST: Final = "boost"
+REPORT: Final = "report"
 
 ATTR_ENTRY: Final = "config_entry_id"
 ATTR_DAYS: Final = "days"
 ATTR_FROM: Final = "from"
 ATTR_TO: Final = "to"
 ATTR_PROPERTIES: Final = "properties"
+ATTR_DURATION: Final = "duration"
 
 # `voluptuous` is another library to the type checker than it is in Home Assistant.
 _IMPORT_SCHEMA: Final[Any] = vol.Schema(
@@ -57,6 +62,17 @@ _READ_SCHEMA: Final[Any] = vol.Schema(
     }
 )
 
+_REPORT_SCHEMA: Final[Any] = vol.Schema({vol.Optional(ATTR_ENTRY): cv.string})
+_BOOST_SCHEMA: Final[Any] = vol.Schema(
+    {
+        vol.Optional(ATTR_ENTRY): cv.string,
+        vol.Optional(ATTR_DURATION, default=DEFAULT_DURATION_S): vol.All(
+            cv.time_period,
+            vol.Range(min=timedelta(seconds=DURATION_S[0]), max=timedelta(seconds=DURATION_S[1])),
+        ),
+    }
+)
+
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
@@ -71,15 +87,17 @@ def async_setup_services(hass: HomeAssistant) -> None:
     hass.services.async_register(
         DOMAIN, READ_PROPERTIES, _read_properties, _READ_SCHEMA, supports_response=SupportsResponse.ONLY
     )
+    hass.services.async_register(DOMAIN, BOOST, _boost, _BOOST_SCHEMA)
+    hass.services.async_register(DOMAIN, REPORT, _report, _REPORT_SCHEMA, supports_response=SupportsResponse.ONLY)
 
 
 async def _import_history(call: ServiceCall) -> ServiceResponse:
     """Read the meter's log once more, and write what follows into the statistics."""
-    log = _coordinator_of(call).log
+    coordinator = _coordinator_of(call)
     try:
-        imported = await log.async_import(call.data[ATTR_DAYS])
+        imported = await coordinator.log.async_import(call.data[ATTR_DAYS])
     except (BrouteError, ClockWrongError, RecorderError) as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {
         "days_read": [day.isoformat() for day in imported.days],
         "hours_written": {**imported.rows},
@@ -97,11 +115,11 @@ async def _get_history(call: ServiceCall) -> ServiceResponse:
             translation_key="no_such_time",
             translation_placeholders={"days": str(MAX_HISTORY_DAYS)},
         )
-    log = _coordinator_of(call).log
+    coordinator = _coordinator_of(call)
     try:
-        half_hours = await log.async_get(start, end)
+        half_hours = await coordinator.log.async_get(start, end)
     except BrouteError as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {
         "half_hours": [
             {
@@ -118,11 +136,11 @@ async def _get_history(call: ServiceCall) -> ServiceResponse:
 
 async def _survey(call: ServiceCall) -> ServiceResponse:
     """Scan now and return what is heard, the strongest first; the meter is joined again afterwards."""
-    meter = _coordinator_of(call).meter
+    coordinator = _coordinator_of(call)
     try:
-        heard = await meter.survey(SURVEY_DURATION)
+        heard = await coordinator.meter.survey(SURVEY_DURATION)
     except BrouteError as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {
         "heard": [
             {
@@ -138,12 +156,22 @@ async def _survey(call: ServiceCall) -> ServiceResponse:
 
 async def _read_properties(call: ServiceCall) -> ServiceResponse:
     """Read any properties of the meter, and return their data as they came and what they mean."""
-    meter = _coordinator_of(call).meter
+    coordinator = _coordinator_of(call)
     try:
-        properties = await meter.read_properties(int(epc, 16) for epc in call.data[ATTR_PROPERTIES])
+        properties = await coordinator.meter.read_properties(int(epc, 16) for epc in call.data[ATTR_PROPERTIES])
     except BrouteError as err:
-        raise _failed(err) from err
+        raise _failed(err, coordinator) from err
     return {"properties": [_property(prop) for prop in properties]}
+
+
+async def _boost(call: ServiceCall) -> None:
+    """Read the meter faster for a while."""
+    _coordinator_of(call).async_boost(call.data[ATTR_DURATION].total_seconds())
+
+
+async def _report(call: ServiceCall) -> ServiceResponse:
+    """Return what can be read out to the utility, or sent to whoever has installed the module."""
+    return {"text": await async_report(call.hass, _coordinator_of(call))}
 
 
 def _property(prop: RawProperty) -> dict[str, JsonValueType]:
@@ -161,7 +189,7 @@ def _property(prop: RawProperty) -> dict[str, JsonValueType]:
 def _plain(value: object) -> JsonValueType:
     """Return a value of the client in the types of JSON."""
     plain: JsonValueType
-    if value is None or isinstance(value, bool | int | str):
+    if value is None or isinstance(value, bool | int):
         plain = value
     elif isinstance(value, Decimal):
         plain = float(value)
@@ -194,7 +222,7 @@ def _coordinator_of(call: ServiceCall) -> BrouteCoordinator:
     return entries[0].runtime_data
 
 
-def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistantError:
+def _failed(err: BrouteError | ClockWrongError | RecorderError, coordinator: BrouteCoordinator) -> HomeAssistantError:
     match err:
         case ClockWrongError():
             key = "clock_not_right"
@@ -204,6 +232,9 @@ def _failed(err: BrouteError | ClockWrongError | RecorderError) -> HomeAssistant
             key = "survey_under_way"
         case ClosedError():
             key = "session_lost"
+        case NotJoinedError():
+            # Why there is no session says more than that there is none.
+            key = coordinator.failure or reason_of(err)
         case _:
             key = reason_of(err)
     return HomeAssistantError(translation_domain=DOMAIN, translation_key=key)

@@ -165,6 +165,13 @@ def test_scan_tells_how_well_the_meter_is_heard(tmp_path: Path) -> None:
     assert heard["rssi_dbm"] == round(0.275 * heard["lqi"] - 104.27, 1)
 
 
+def test_scan_tells_that_no_meter_is_heard(tmp_path: Path) -> None:
+    with simulator(tmp_path, "--speed", "100") as port:
+        result = broute("scan", "--port", port, BROUTE_ID="F" * 32)
+    assert result.returncode == 4
+    assert_one_line(result)
+
+
 @pytest.mark.parametrize("command", ["read", "watch", "history", "scan"])
 @pytest.mark.parametrize(
     "malformed", [{"BROUTE_ID": ID[1:]}, {"BROUTE_PASSWORD": PASSWORD + "0"}, {"BROUTE_ID": ""}], ids=str

@@ -19,6 +19,7 @@ def test_the_first_meter_is_no_exchange() -> None:
     ledger = Ledger()
     assert not ledger.meet(METER, NOW)
     assert not ledger.meet(METER, NOW + HOUR)
+    ledger.settle_exchange(NOW)
     assert ledger.past.exchange is None
 
 

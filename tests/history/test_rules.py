@@ -137,6 +137,12 @@ def test_counters_that_go_on_behind_a_wrong_one_leave_it_out(spoilt: float) -> N
     assert plan.gaps["import"] == [gap(1, 3, Reason.NOT_KEPT, 2)]
 
 
+@pytest.mark.parametrize("counters", [hourly(500, 501, 0.5, 503), hourly(500, 501, 0.5, 1.5), hourly(500, 501, 0.5)])
+def test_counters_that_cannot_follow_each_other_are_told(counters: Mapping[datetime, Decimal]) -> None:
+    assert planned(counters).contradictions == {MIDNIGHT + HOUR, MIDNIGHT + 2 * HOUR}
+    assert planned(hourly(500, 501, 502)).contradictions == set()
+
+
 def test_fall_is_not_believed_before_the_next_counter() -> None:
     assert changes(planned(hourly(500, 501, 0.5))) == {0: 1}
     assert changes(planned(hourly(500, 501, 0.5, 0.6))) == {0: 1, 1: 0, 2: 0.1}
@@ -282,9 +288,10 @@ def test_log_of_the_new_meter_without_a_hole_counts_from_when_it_was_seen() -> N
     assert changes(plan, before=9) == {3: 0, 4: 2}
 
 
-def test_exchange_is_not_before_what_the_rows_tell_of_the_old_meter() -> None:
-    """What is kept of it may be older than they are."""
-    exchange = Exchange(MIDNIGHT - 5 * HOUR, MIDNIGHT + 3 * HOUR)
+@pytest.mark.parametrize("seen_at", [MIDNIGHT - 5 * HOUR, None])
+def test_exchange_is_not_before_what_the_rows_tell_of_the_old_meter(seen_at: datetime | None) -> None:
+    """What is kept of it may be older than they are, or nothing."""
+    exchange = Exchange(seen_at, MIDNIGHT + 3 * HOUR)
     half_hours = hourly(*range(1, 13), start=MIDNIGHT - 2 * HOUR, step=HALF_HOUR)
     plan = planned(
         half_hours, [row(0, 501, 9)], since=MIDNIGHT + 2 * HOUR, now=MIDNIGHT + 3.5 * HOUR, past=Past(exchange)

@@ -1,1 +1,1 @@
-"""The rules for the household in plain values."""
+"""The rules of the household, in plain values: without Home Assistant and without a meter."""

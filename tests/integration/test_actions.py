@@ -12,7 +12,7 @@ import voluptuous as vol
 
 from custom_components.broute.const import DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
-from simulator import RELEASE_F, SimulatedHome
+from simulator import RELEASE_F, RELEASE_R, SimulatedHome
 from simulator.happenings import Happenings
 
 from .world import TOKEN, Ports, has_value, until
@@ -99,6 +99,30 @@ async def test_properties_come_as_they_are_and_as_what_they_mean(
     assert told["BF"] == {"epc": "BF", "name": None, "private": True, "bytes": 0}
 
 
+async def test_everything_that_a_meter_may_have_can_be_told(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry
+) -> None:
+    """In the types of JSON, lists and records among them."""
+    home = ports.plug_in(model=RELEASE_R)
+    await set_up(hass, entry)
+    # No meter is known that has it, and it is the only one whose data mean nothing more than they are.
+    read = home.meter.object.read
+    home.meter.object.read = lambda epc: b"\x01\x02\xab" if epc == 0x8B else read(epc)  # type: ignore[method-assign]
+    assert home.meter.object.write(0xE5, b"\x01")
+    epcs = sorted(home.meter.object.readable | {0x8B})
+    told: dict[str, Any] = {}
+    for half in (epcs[::2], epcs[1::2]):
+        response = await call(hass, "read_properties", properties=[f"{epc:02X}" for epc in half])
+        told |= {one["epc"]: one for one in response["properties"]}
+    assert len(told) == len(epcs)
+    assert told["8B"]["value"] == "0102AB"
+    assert told["82"]["value"] == {"release": "R", "revision": 0}
+    assert told["E2"]["value"].keys() == {"day", "counters"}
+    assert told["E2"]["value"]["counters"][0] == int(told["E2"]["data"][4:12], 16)
+    for one in told.values():
+        assert one.keys() in ({"epc", "name", "private", "bytes"}, {"epc", "name", "data", "value", "error"})
+
+
 async def test_property_that_cannot_be_read_comes_with_the_reason(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
@@ -107,6 +131,17 @@ async def test_property_that_cannot_be_read_comes_with_the_reason(
     (power,) = (await call(hass, "read_properties", properties=["E7"]))["properties"]
     assert (power["data"], power["value"]) == ("7FFFFFFF", None)
     assert "above the measurable range" in power["error"]
+
+
+async def test_properties_of_a_meter_that_is_not_reached_are_not_told(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    home.meter.pan.powered = False
+    await until(lambda: entry.runtime_data.meter.outage)
+    with pytest.raises(HomeAssistantError) as failure:
+        await call(hass, "read_properties", properties=["E7"])
+    assert failure.value.translation_key == "no_answer"
 
 
 async def test_what_tells_whose_meter_it_is_stays_out(

@@ -110,8 +110,8 @@ async def test_meter_that_does_not_say_how_it_is(
     home.meter.object.read = lambda epc: None if epc in STATUS else read(epc)  # type: ignore[method-assign]
     await set_up(hass, entry)
     await asyncio.sleep(120)
-    assert value(hass, "operating") == value(hass, "fault") == "unavailable"
-    assert value(hass, "installation_location") == "unavailable"
+    assert value(hass, "operating") == value(hass, "fault") == "unknown"
+    assert value(hass, "installation_location") == "unknown"
     assert has_value(hass, "power")
 
 

@@ -512,6 +512,71 @@ async def test_id_that_another_meter_gets_meanwhile(
     assert hass.config_entries.flow.async_progress()
 
 
+@pytest.mark.parametrize("other", [begin_reauth, begin_reconfigure])
+async def test_second_change_waits_for_the_first_and_is_tried_then(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome, entry: BrouteConfigEntry, other: Begin
+) -> None:
+    first, second = await other(hass, entry), await begin_reconfigure(hass, entry)
+    reissue(home)
+    opened = len(ports.opened)
+    first = await submit(hass, first, id=NEW_ID, password=NEW_PASSWORD)
+    await until(lambda: home.module.commands.count("SKSCAN") > 1)
+    second = await submit(hass, second, password="X" * 12)
+    assert second["progress_action"] == "releasing"
+    await asyncio.sleep(1)
+    assert len(ports.opened) == opened + 1
+
+    first, _ = await follow(hass, first)
+    assert first["reason"].endswith("_successful")
+    second, _ = await follow(hass, second)
+    # It has had the port for itself, but the entry is what the first has made of it.
+    assert second["errors"] == {"base": "meter_not_found"}
+    assert entry.data == ENTRY_DATA | {CONF_ID: NEW_ID, CONF_PASSWORD: NEW_PASSWORD}
+    hass.config_entries.flow.async_abort(second["flow_id"])
+    await assert_reads_again(hass, entry)
+
+
+@pytest.mark.parametrize("end", ["given up", "left alone"])
+async def test_port_is_not_taken_from_an_attempt_by_the_end_of_an_earlier_one(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, end: str
+) -> None:
+    first, _ = await follow(hass, await submit(hass, await begin_reauth(hass, entry), password="X" * 12))
+    second = await begin_reconfigure(hass, entry)
+    if end == "left alone":
+        await asyncio.sleep(KEEP_LENT_S - 3)
+    scans = home.module.commands.count("SKSCAN")
+    second = await submit(hass, second, password=PASSWORD)
+    await until(lambda: home.module.commands.count("SKSCAN") > scans)
+    if end == "given up":
+        hass.config_entries.flow.async_abort(first["flow_id"])
+    states = []
+    while not hass.data[JOINED_METERS] and entry.state is not ConfigEntryState.LOADED:
+        states.append(entry.state)
+        await asyncio.sleep(0.2)
+    assert set(states) == {ConfigEntryState.NOT_LOADED}
+    second, _ = await follow(hass, second)
+    await assert_changed(hass, entry, second)
+    assert has_value(hass, "power")
+
+
+async def test_attempt_that_was_given_up_while_it_waited_takes_nothing(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    first, second, third = [await begin_reconfigure(hass, entry) for _ in range(3)]
+    await submit(hass, first)
+    await until(lambda: home.module.commands.count("SKSCAN") > 1)
+    await submit(hass, second)
+    await asyncio.sleep(1)
+    hass.config_entries.flow.async_abort(second["flow_id"])
+    await asyncio.sleep(1)
+    assert entry.state is ConfigEntryState.NOT_LOADED
+    # What is given up on the way frees the port before the next one takes it.
+    third = await submit(hass, third)
+    hass.config_entries.flow.async_abort(first["flow_id"])
+    third, _ = await follow(hass, third)
+    await assert_changed(hass, entry, third)
+
+
 async def test_token_of_an_entry_is_not_given_to_another(
     hass: HomeAssistant, ports: Ports, home: SimulatedHome
 ) -> None:

@@ -248,6 +248,40 @@ async def test_other_integration_goes_on_when_the_meter_was_added_meanwhile(
     assert_goes_on(core_entry)
 
 
+async def test_second_flow_waits_until_the_first_is_over(
+    hass: HomeAssistant, ports: Ports, home: SimulatedHome, core_entry: Any
+) -> None:
+    first, second = [await choose(hass, "take_over") for _ in range(2)]
+    await confirm(hass, first)
+    await until(lambda: hass.data.get(JOINED_METERS))
+    opened = len(ports.opened)
+    second = await confirm(hass, second)
+    await asyncio.sleep(KEEP_JOINED_S - 2)
+    # The meter is kept for whoever looks in time.
+    assert len(ports.opened) == opened
+    hass.config_entries.flow.async_abort(first["flow_id"])
+    second, shown = await follow(hass, second)
+    assert shown == WAY
+    assert second["type"] is FlowResultType.CREATE_ENTRY
+    assert core_entry.disabled_by is ConfigEntryDisabler.USER
+
+
+async def test_second_flow_goes_on_when_the_first_has_added_the_meter(
+    hass: HomeAssistant, home: SimulatedHome, core_entry: Any
+) -> None:
+    first, second = [await choose(hass, "take_over") for _ in range(2)]
+    first, second = await confirm(hass, first), await confirm(hass, second)
+    first, _ = await follow(hass, first)
+    assert first["type"] is FlowResultType.CREATE_ENTRY
+    second, _ = await follow(hass, second)
+    assert second["errors"] == {CONF_DEVICE: "port_busy"}
+    second = await confirm(hass, second)
+    assert (second["type"], second["reason"]) == (FlowResultType.ABORT, "already_configured")
+    token = first["result"].data[CONF_METER]
+    assert value(hass, "power", token) == str(truth(home, 0xE7).power_w)
+    assert core_entry.state is ConfigEntryState.NOT_LOADED
+
+
 async def test_other_integration_is_as_it_was_when_home_assistant_stops(
     hass: HomeAssistant, home: SimulatedHome, core_entry: Any
 ) -> None:

@@ -17,7 +17,7 @@ from custom_components.broute.coordinator import BrouteConfigEntry
 from custom_components.broute.diagnostics import async_get_config_entry_diagnostics
 from simulator import OKINAWA, SimulatedHome
 
-from .world import TOKEN, Ports, sensor_id, set_up, until, value
+from .world import TOKEN, Ports, has_value, sensor_id, set_up, until
 
 TABLE = Path(__file__).parents[2] / "docs" / "data-items.md"
 HALF_HOUR_S = 1800.0
@@ -37,7 +37,7 @@ async def okinawa(
     home = ports.plug_in(model=OKINAWA)
     wall_clock(home)
     await set_up(hass, entry)
-    await until(lambda: value(hass, "clock_drift") not in {None, "unavailable"})
+    await until(lambda: has_value(hass, "clock_drift"))
     await hass.services.async_call(
         DOMAIN, "get_history", {"from": home.clock.now().replace(hour=0)}, blocking=True, return_response=True
     )

@@ -127,7 +127,8 @@ async def test_each_entity_belongs_to_what_tells_it(
         *("connected", "failed_requests", "last_seen", "link_quality", "link_state", "signal_strength"),
     }
     assert keys(meter(hass, entry)) == {
-        *("clock_drift", "current_r", "current_t", "export_energy", "fault", "fixed_export_energy"),
+        *("boost", "clock_drift", "current_r", "current_t", "events", "export_energy", "fault"),
+        "fixed_export_energy",
         *("fixed_import_energy", "import_energy", "installation_location", "log_until", "operating", "power"),
         *("half_hour_energy", "demand", "demand_forecast"),
     }

@@ -89,7 +89,7 @@ async def test_link_quality_is_that_of_the_last_answer(
 
     home.meter.paa.end_session()
     home.meter.pan.powered = False
-    await until(lambda: value(hass, "link_quality") == "unavailable")
+    await until(lambda: value(hass, "link_quality") == "unknown")
 
 
 @every_entity_enabled
@@ -107,7 +107,7 @@ async def test_signal_strength_is_that_of_the_last_answer(
 
     home.meter.paa.end_session()
     home.meter.pan.powered = False
-    await until(lambda: value(hass, "signal_strength") == "unavailable")
+    await until(lambda: value(hass, "signal_strength") == "unknown")
 
 
 @every_entity_enabled
@@ -139,7 +139,7 @@ async def test_module_that_is_not_there_keeps_its_entities(
     home.module.port.unplug()
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: value(hass, "link_state") == "waiting")
-    assert value(hass, "signal_strength") == value(hass, "link_quality") == "unavailable"
+    assert value(hass, "signal_strength") == value(hass, "link_quality") == "unknown"
     home.module.port.plug()
     await until(lambda: has_value(hass, "signal_strength"))
 
@@ -177,7 +177,7 @@ async def test_meter_that_was_never_heard_was_not_seen(
     home.module.port.unplug()
     await hass.config_entries.async_setup(entry.entry_id)
     await until(lambda: value(hass, "link_state") == "waiting")
-    assert value(hass, "last_seen") == "unavailable"
+    assert value(hass, "last_seen") == "unknown"
 
 
 @every_entity_enabled

@@ -22,7 +22,7 @@ from custom_components.broute.const import (
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
-from .world import GET_RES, has_value, until, value
+from .world import GET_RES, SECTIONS, has_value, until, value
 
 
 async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
@@ -33,8 +33,11 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     assert step["type"] is FlowResultType.FORM
     assert step["step_id"] == "init"
     assert step["data_schema"] is not None
-    assert step["data_schema"]({}) == {CONF_SCAN_INTERVAL: 30, CONF_HISTORY_DAYS: 44, CONF_ENERGY: {}}
-    typed = {
+    proposed = step["data_schema"](SECTIONS)
+    assert proposed.keys() == {CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS, *SECTIONS}
+    assert (proposed[CONF_SCAN_INTERVAL], proposed[CONF_HISTORY_DAYS]) == (30, 44)
+    assert proposed[CONF_ENERGY] == {}
+    typed = proposed | {
         CONF_SCAN_INTERVAL: 120.0,
         CONF_HISTORY_DAYS: 99.0,
         CONF_ENERGY: {CONF_DEMAND_TARGET: 3.5, CONF_READING_DAY: 21.0},
@@ -42,7 +45,7 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     step = await hass.config_entries.options.async_configure(step["flow_id"], typed)
     assert step["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == typed
-    assert all(isinstance(entry.options[key], int) for key in (CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS))
+    assert all(isinstance(entry.options[name], int) for name in (CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS))
     assert isinstance(entry.options[CONF_ENERGY][CONF_READING_DAY], int)
 
     # The entry is set up anew by itself.
@@ -55,17 +58,15 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
 
     step = await hass.config_entries.options.async_init(entry.entry_id)
     assert step["data_schema"] is not None
-    assert {str(field): field.description for field in step["data_schema"].schema} == {
-        CONF_SCAN_INTERVAL: {"suggested_value": 120},
-        CONF_HISTORY_DAYS: {"suggested_value": 99},
-        CONF_ENERGY: None,
-    }
-    energy = next(field for key, field in step["data_schema"].schema.items() if key == CONF_ENERGY)
-    assert energy.options == {"collapsed": True}
-    assert {str(field): field.description for field in energy.schema.schema} == {
+    form = step["data_schema"].schema
+    suggested = {str(field): field.description for field in form}
+    assert suggested[CONF_SCAN_INTERVAL] == {"suggested_value": 120}
+    assert suggested[CONF_HISTORY_DAYS] == {"suggested_value": 99}
+    assert {str(field): field.description for field in form[CONF_ENERGY].schema.schema} == {
         CONF_DEMAND_TARGET: {"suggested_value": 3.5},
         CONF_READING_DAY: {"suggested_value": 21},
     }
+    assert [form[name].options for name in SECTIONS] == [{"collapsed": True}] * len(SECTIONS)
 
 
 async def test_meter_is_read_as_often_as_can_be(
@@ -122,5 +123,5 @@ async def test_options_have_limits(
     await hass.config_entries.async_setup(entry.entry_id)
     step = await hass.config_entries.options.async_init(entry.entry_id)
     with pytest.raises(InvalidData):
-        await hass.config_entries.options.async_configure(step["flow_id"], typed)
+        await hass.config_entries.options.async_configure(step["flow_id"], SECTIONS | typed)
     hass.config_entries.options.async_abort(step["flow_id"])

@@ -1,12 +1,15 @@
 """Entities follow what the meter says that it gives: its utility updates its software, or hangs up another one."""
 
+import asyncio
 from collections import deque
+from datetime import timedelta
 
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 import pytest
 
-from custom_components.broute.coordinator import BrouteConfigEntry
+from custom_components.broute.const import DOMAIN
+from custom_components.broute.coordinator import RETRY_S, BrouteConfigEntry
 from simulator import NORMAL_ONLY, RELEASE_F, SimulatedHome
 
 from .world import Ports, has_value, lines, sensor, sensor_id, set_up, truth, until, update_software, value
@@ -134,3 +137,22 @@ async def test_entities_stay_while_the_map_is_not_read(
     home.meter.paa.end_session()
     await until(lambda: sessions(entry) == 2)
     await until(lambda: has_value(hass, "export_energy"))
+
+
+async def test_meter_that_has_said_meanwhile_what_it_is_is_not_asked_again(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """It was asked in vain at first, and then by an action."""
+    read = home.meter.object.read
+    home.meter.object.read = lambda epc: None if epc == 0x9F else read(epc)  # type: ignore[method-assign]
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "power"))
+    await asyncio.sleep(RETRY_S / 2)
+    home.meter.object.read = read  # type: ignore[method-assign]
+    start = home.clock.now() - timedelta(hours=1)
+    await hass.services.async_call(DOMAIN, "get_history", {"from": start}, blocking=True, return_response=True)
+    assert entry.runtime_data.meter.is_described
+    asked = sum(0x9F in answer.epcs for answer in home.meter.answers)
+    await asyncio.sleep(RETRY_S)
+    assert sensor_id(hass, "fixed_export_energy")
+    assert sum(0x9F in answer.epcs for answer in home.meter.answers) == asked

@@ -175,8 +175,8 @@ async def test_value_that_the_meter_does_not_have_takes_no_other_down(
     epc, _ = QUANTITIES[key]
     affected = {other for other, quantity in QUANTITIES.items() if quantity[0] == epc}
     home.meter.object.no_data.add(epc)
-    await until(lambda: value(hass, key) == "unavailable")
-    assert {other for other in QUANTITIES if value(hass, other) == "unavailable"} == affected
+    await until(lambda: value(hass, key) == "unknown")
+    assert {other for other in QUANTITIES if not has_value(hass, other)} == affected
     await assert_true(hass, home, *(QUANTITIES.keys() - affected))
 
     home.meter.object.no_data.clear()
@@ -188,8 +188,8 @@ async def test_property_that_the_meter_refuses_takes_no_other_down(
 ) -> None:
     await set_up(hass, entry)
     home.meter.object.readable -= {0xE8}
-    await until(lambda: value(hass, "current_r") == "unavailable")
-    assert value(hass, "current_t") == "unavailable"
+    await until(lambda: value(hass, "current_r") == "unknown")
+    assert value(hass, "current_t") == "unknown"
     for key in ("power", "import_energy", "export_energy"):
         assert has_value(hass, key)
 

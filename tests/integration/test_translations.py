@@ -3,15 +3,27 @@
 from collections.abc import Mapping, Sequence
 import json
 from pathlib import Path
+import re
 from typing import Any
 
 from homeassistant.data_entry_flow import section
 from homeassistant.helpers.entity import EntityDescription
+from homeassistant.helpers.selector import SelectSelector
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
 import custom_components.broute
-from custom_components.broute import aiobroute, binary_sensor, config_flow, coordinator, devices, sensor, services
+from custom_components.broute import (
+    aiobroute,
+    binary_sensor,
+    config_flow,
+    coordinator,
+    devices,
+    event,
+    sensor,
+    services,
+    switch,
+)
 from custom_components.broute.aiobroute import (
     BrouteError,
     ClosedError,
@@ -37,9 +49,15 @@ ACTION_ERRORS = {
 }
 ENTITIES: Mapping[str, Sequence[EntityDescription]] = {
     "binary_sensor": binary_sensor.BINARY_SENSORS,
+    "event": event.EVENTS,
     "sensor": sensor.SENSORS,
+    "switch": switch.SWITCHES,
 }
-ACTIONS = {services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES}
+ACTIONS = {
+    *(services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES),
+    *(services.BOOST, services.REPORT),
+}
+OPTION_ERRORS = {"amperes_missing", "amperes_of_no_contract", "kva_missing"}
 FORM_ERRORS = {
     *("id_in_use", "invalid_id", "invalid_password", "not_released", "port_in_use", "port_of_core", "unknown"),
 }
@@ -53,7 +71,8 @@ def texts(language: str) -> Any:
 def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> None:
     tree = texts(language)
     assert tree.keys() == {
-        *("common", "config", "device", "entity", "exceptions", "issues", "options", "services", "system_health")
+        *("common", "config", "device", "entity", "exceptions", "issues", "options", "selector", "services"),
+        *("system_health", "title"),
     }
 
     config = tree["config"]
@@ -72,16 +91,24 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
         assert config["step"][step_id]["data"].keys() == fields
         assert config["step"][step_id]["data_description"].keys() == fields
 
+    form = tree["options"]["step"]["init"]
+    schema = {str(key): field for key, field in options.OPTIONS.schema.items()}
+    sections = {name: field.schema for name, field in schema.items() if isinstance(field, section)}
     assert tree["options"]["step"].keys() == {"init"}
-    init = tree["options"]["step"]["init"]
-    form = {str(key): field for key, field in options.OPTIONS.schema.items()}
-    sections = {key: field.schema for key, field in form.items() if isinstance(field, section)}
-    assert init["data"].keys() == init["data_description"].keys() == form.keys() - sections.keys()
-    assert init["sections"].keys() == sections.keys()
-    for key, of_section in sections.items():
-        fields = {str(field) for field in of_section.schema}
-        assert init["sections"][key].keys() == {"name", "description", "data", "data_description"}
-        assert init["sections"][key]["data"].keys() == init["sections"][key]["data_description"].keys() == fields
+    assert form["data"].keys() == form["data_description"].keys() == schema.keys() - sections.keys()
+    assert form["sections"].keys() == sections.keys()
+    for name, of_section in sections.items():
+        fields = {str(key) for key in of_section.schema}
+        assert form["sections"][name].keys() == {"name", "description", "data", "data_description"}
+        assert form["sections"][name]["data"].keys() == form["sections"][name]["data_description"].keys() == fields
+    assert tree["options"]["error"].keys() == OPTION_ERRORS
+    choices = {
+        field.config["translation_key"]: set(field.config["options"])
+        for of_section in sections.values()
+        for field in of_section.schema.values()
+        if isinstance(field, SelectSelector)
+    }
+    assert {name: told["options"].keys() for name, told in tree["selector"].items()} == choices
 
     assert tree["exceptions"].keys() == REASONS | {coordinator.NO_READING} | ACTION_ERRORS
     assert all(message.keys() == {"message"} for message in tree["exceptions"].values())
@@ -92,7 +119,14 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
         for description in descriptions:
             states = tree["entity"][platform][description.translation_key].get("state", {})
             assert states.keys() == set(getattr(description, "options", None) or ())
-    assert tree["common"].keys() == {f"log_{direction}" for direction in (IMPORT, EXPORT)}
+    told = tree["entity"]["event"]["events"]["state_attributes"]["event_type"]["state"]
+    assert told.keys() == set(event.HAPPENINGS.event_types or ())
+    lines = set(re.findall(r'self\._line\(\s*"(\w+)"', (FOLDER / "report.py").read_text("utf-8")))
+    assert "title" in lines
+    assert tree["common"].keys() == {
+        *(f"log_{direction}" for direction in (IMPORT, EXPORT)),
+        *(f"report_{line}" for line in lines),
+    }
     assert tree["issues"].keys() == {*Issue, "clock_fast", "clock_slow"} - {Issue.CLOCK_WRONG}
     for name, issue in tree["issues"].items():
         assert issue.keys() == {"title", "fix_flow" if name in FIXABLE else "description"}

@@ -15,7 +15,8 @@ from homeassistant.helpers import entity_registry as er
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.broute.const import CONF_METER, DOMAIN
+from custom_components.broute import PLATFORMS
+from custom_components.broute.const import CONF_CONTRACT, CONF_ENERGY, CONF_METER, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import ID, PASSWORD, MeterModel, SimulatedHome, Truth
 
@@ -25,6 +26,8 @@ UNIQUE_ID = TOKEN * 4
 TYPED = {CONF_DEVICE: PORT, CONF_ID: ID, CONF_PASSWORD: PASSWORD}
 GET_RES = 0x72
 ENTRY_DATA = TYPED | {CONF_METER: TOKEN}
+SECTIONS: dict[str, Any] = {CONF_CONTRACT: {}, CONF_ENERGY: {}}
+"""What is sent of the sections of the options in which nothing is typed."""
 
 
 @dataclass
@@ -121,9 +124,9 @@ async def until(condition: Callable[[], object], limit_s: float = 300.0) -> floa
 
 
 def sensor_id(hass: HomeAssistant, key: str, token: str = TOKEN) -> str | None:
-    """Return the entity id of a sensor of any kind, if there is such an entity."""
+    """Return the entity id of a sensor of any kind, or of another entity, if there is such an entity."""
     registry = er.async_get(hass)
-    found = (registry.async_get_entity_id(kind, DOMAIN, f"{token}_{key}") for kind in ("sensor", "binary_sensor"))
+    found = (registry.async_get_entity_id(kind, DOMAIN, f"{token}_{key}") for kind in PLATFORMS)
     return next((entity_id for entity_id in found if entity_id), None)
 
 

@@ -70,13 +70,16 @@ def config_entries() -> list[Json]:
     return []
 
 
+@pytest.fixture(scope="module")
+def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return the configuration folder: an empty one, unless a module has something of its own in it."""
+    return tmp_path_factory.mktemp("config")
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home_assistant(
-    hass: Path, tmp_path_factory: pytest.TempPathFactory, config_entries: list[Json]
-) -> AsyncIterator[HomeAssistant]:
+async def home_assistant(hass: Path, config_folder: Path, config_entries: list[Json]) -> AsyncIterator[HomeAssistant]:
     """Run a Home Assistant for the tests of one module."""
-    folder = tmp_path_factory.mktemp("config")
     port = free_port()
-    write_config(folder, port, entries=config_entries)
-    async with HomeAssistant(hass, folder, port) as running:
+    write_config(config_folder, port, entries=config_entries)
+    async with HomeAssistant(hass, config_folder, port) as running:
         yield running

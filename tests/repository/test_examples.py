@@ -29,7 +29,7 @@ async def test_automation_is_valid(hass: HomeAssistant, example: dict[str, Any])
 
 
 def test_there_are_examples() -> None:
-    assert len(examples()) == 3
+    assert len(examples()) == 4
 
 
 async def test_actions_in_examples_exist(hass: HomeAssistant) -> None:

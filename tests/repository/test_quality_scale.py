@@ -51,6 +51,8 @@ RULES: Final = {
 }
 """All rules of November 2026, by tier: https://developers.home-assistant.io/docs/core/integration-quality-scale"""
 
+COVERAGE: Final = TOP / "script" / "coverage"
+
 PROOF: Final = re.compile(r"(?<!\S)(?:[\w@.-]+/)*[\w@.-]*(?:[./][\w@-]+|LICENSE)(?:(?:::|#)[\w-]+)?(?=[,.;:]*(?:\s|$))")
 """A path within the repository, or a word with a dot in it, and perhaps a test or a heading in that file."""
 
@@ -101,6 +103,15 @@ def test_rule_is_proved_or_does_not_apply(rule: str) -> None:
             assert re.fullmatch(r"[A-Z].{30,}\.", content["comment"])
         case status:
             pytest.fail(f"{rule} is {status}")
+
+
+def test_coverage_of_the_config_flow_is_that_of_all_that_it_is_made_of() -> None:
+    (line,) = re.findall(
+        r"^at_least 100 'The config flow' --include '(.*)'$", COVERAGE.read_text("utf-8"), re.MULTILINE
+    )
+    held = {path for pattern in line.split(",") for path in TOP.glob(pattern)}
+    flows = (INTEGRATION / "flow").glob("*.py")
+    assert held >= {INTEGRATION / "config_flow.py", *flows}
 
 
 @pytest.mark.parametrize(

@@ -46,6 +46,7 @@ SAME_IN_JAPANESE: Final = {
         "s",
         "W",
         "A",
+        "kVA",
         "kWh",
     ),
 }

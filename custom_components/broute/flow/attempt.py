@@ -164,6 +164,8 @@ class Attempt:
             self._stop_waiting.pop()()
         if self._joined_meters.pop(self._flow_id, None):
             self._hass.async_create_task(self._close(0))
+        else:
+            self._loan.async_end_turn()
 
     async def _close(self, keep_lent_s: float) -> None:
         await self._meter.close()

@@ -1,14 +1,37 @@
 """An entry that lends its port for an attempt, and gets it back whatever becomes of that."""
 
 import asyncio
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Final
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState, OperationNotAllowed
 from homeassistant.core import HomeAssistant, callback
+from homeassistant.util.hass_dict import HassKey
+
+from ..const import DOMAIN
 
 
 class NotReleasedError(Exception):
     """The entry does not let go of its port: it could not be unloaded."""
+
+
+@dataclass(slots=True)
+class _Lender:
+    """What the loans of one entry have in common: there may be several flows for it, in as many windows.
+
+    Attributes:
+        turn: held by the loan whose attempt uses the port.
+        moving: held while the entry is unloaded or set up.
+        borrower: the loan that has taken the port last, and so the one that gives it back.
+    """
+
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    moving: asyncio.Lock = field(default_factory=asyncio.Lock)
+    borrower: Loan | None = None
+
+
+_LENDERS: Final[HassKey[dict[str | None, _Lender]]] = HassKey(f"{DOMAIN}.lenders")
+"""By entry id."""
 
 
 class Loan:
@@ -22,7 +45,10 @@ class Loan:
         """Prepare; the entry goes on as it is."""
         self._hass = hass
         self._entry_id = entry_id
-        self._one_at_a_time = asyncio.Lock()
+        # Without an entry there is nothing that two flows could have in common.
+        lenders = hass.data.setdefault(_LENDERS, {}) if entry_id else {}
+        self._lender = lenders.setdefault(entry_id, _Lender())
+        self._has_turn = False
         self._timer: asyncio.TimerHandle | None = None
 
     @property
@@ -31,12 +57,16 @@ class Loan:
         return self._hass.config_entries.async_get_entry(self._entry_id) if self._entry_id else None
 
     async def async_take(self) -> None:
-        """Let the entry go of its port; one that is just being set up is waited for.
+        """Let the entry go of its port; one that is just being set up is waited for, and so is another flow's attempt.
 
         Raises:
             NotReleasedError: it does not.
         """
         self._forget_timer()
+        if not self._has_turn:
+            await self._lender.turn.acquire()
+            self._has_turn = True
+        self._lender.borrower = self
         if entry := self.entry:
             async with entry.setup_lock:
                 pass
@@ -45,7 +75,7 @@ class Loan:
             raise NotReleasedError
 
     async def _unload(self) -> bool:
-        async with self._one_at_a_time:
+        async with self._lender.moving:
             # One that could not be migrated has never been loaded.
             if not (entry := self.entry) or entry.state is ConfigEntryState.MIGRATION_ERROR:
                 return True
@@ -55,8 +85,17 @@ class Loan:
                 return False
 
     async def async_give_back(self) -> None:
-        """Set the entry up again, unless somebody has done so already or has disabled it."""
-        async with self._one_at_a_time:
+        """Set the entry up again; then the next flow may have the port."""
+        try:
+            await self._set_up()
+        finally:
+            self.async_end_turn()
+
+    async def _set_up(self) -> None:
+        """Set it up, unless somebody has done so or has disabled it already, or another flow has the port."""
+        async with self._lender.moving:
+            if self._lender.borrower is not self:
+                return
             if not (entry := self.entry) or entry.disabled_by or self._hass.is_stopping:
                 return
             if entry.state is ConfigEntryState.NOT_LOADED:
@@ -64,7 +103,11 @@ class Loan:
 
     @callback
     def async_give_back_in(self, delay_s: float) -> None:
-        """Do so after a while, if the port is not taken again before; nobody waits for it, as it may take minutes."""
+        """Set it up after a while, if the port is not taken again before; nobody waits for it, as it may take minutes.
+
+        The next flow may have the port at once.
+        """
+        self.async_end_turn()
         self._forget_timer()
         if delay_s:
             self._timer = self._hass.loop.call_later(delay_s, self._begin_to_give_back)
@@ -72,7 +115,14 @@ class Loan:
             self._begin_to_give_back()
 
     def _begin_to_give_back(self) -> None:
-        self._hass.async_create_task(self.async_give_back())
+        self._hass.async_create_task(self._set_up())
+
+    @callback
+    def async_end_turn(self) -> None:
+        """Let the next flow have the port, and leave the entry as it is."""
+        if self._has_turn:
+            self._has_turn = False
+            self._lender.turn.release()
 
     def _forget_timer(self) -> None:
         if self._timer:

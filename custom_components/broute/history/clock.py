@@ -65,6 +65,8 @@ class ClockWatch:
         self.offset: ClockOffset | None = None
         self.next_look_s: float = AGE_LIMIT_S
         """After which time a clock that is not right should be looked at again, in seconds."""
+        self.is_wrong: bool | None = None
+        """Whether it is wrong for certain, as the user was told; `None` before that or the opposite was found."""
         self._hass = hass
         self._meter = meter
         self._ledger = ledger
@@ -136,21 +138,24 @@ class ClockWatch:
             self._right_at_s = now_s
             self._reading, self._was_right = reading, True
             self._ledger.check_clock(middle, now, ran_on=ran_on)
+            self.is_wrong = False
             self._issues.withdraw(Issue.CLOCK_WRONG)
             return True
         if not ran_on:
             self._reading, self._was_right = reading, False
         if self._suspicion is None:
             self._suspicion = now_s, middle
-        is_certain = self._ledger.clock_is_wrong or now_s - self._suspicion[0] >= CONFIRMATION_S
+        confirmed_in_s = CONFIRMATION_S - (now_s - self._suspicion[0])
+        is_certain = self._ledger.clock_is_wrong or confirmed_in_s <= 0
         if is_certain and not self._was_right:
             self._ledger.check_clock(middle, now, ran_on=ran_on)
         if is_certain:
             self._tell(middle)
-        self.next_look_s = AGE_LIMIT_S if is_certain else CONFIRMATION_S
+        self.next_look_s = AGE_LIMIT_S if is_certain else confirmed_in_s
         return False
 
     def _tell(self, offset: timedelta) -> None:
+        self.is_wrong = True
         text = "clock_fast" if offset > timedelta(0) else "clock_slow"
         self._issues.tell(Issue.CLOCK_WRONG, text, minutes=str(round(abs(offset) / timedelta(minutes=1))))
 

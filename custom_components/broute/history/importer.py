@@ -164,6 +164,8 @@ class LogImporter:
             number = 1 if extent is Extent.BEHIND else run.all_rows
             rows = {each: await series.async_last_rows(number) for each, series in run.series.items()}
             planned = self._plan(run, extent, rows)
+            if extent is Extent.BEHIND and await self._look_up(run, planned):
+                continue
             if await self._look_closer(run, planned, rows):
                 continue
             await self._write(run, planned)
@@ -195,6 +197,21 @@ class LogImporter:
             # What is asked for once more may turn out to be there.
             past=replace(past, lost={}) if extent is Extent.AGAIN else past,
         )
+
+    async def _look_up(self, run: _Run, planned: Plan) -> bool:
+        """Put right by the log what was told half hour by half hour, if a part of it contradicts another.
+
+        A notice comes once, and a digit of it may be misread: a row may have been written with that. Return whether
+        there may be news.
+        """
+        if not (doubted := planned.contradictions & self._reader.known.fresh):
+            return False
+        self._reader.doubt(doubted)
+        start = min(doubted).replace(minute=0)
+        hours = (self._clock.shows - start) // HOUR
+        # With rows of before the first counter, which the sum goes on from.
+        await self._complete(replace(run, start=start, all_rows=hours + 3), Extent.AGAIN)
+        return True
 
     async def _look_closer(self, run: _Run, planned: Plan, rows: Mapping[str, Sequence[Row]]) -> bool:
         """Settle when a new meter has begun to count, and learn from minutes what half hours leave open.

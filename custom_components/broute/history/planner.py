@@ -193,6 +193,7 @@ class Plan:
         rows: those to write, by direction.
         gaps: the hours that are not right by themselves, by direction.
         holes: the times of two counters between which the meter has written none, and so there are gaps.
+        contradictions: the times of counters that cannot follow each other.
         day: the day to ask the meter for next; `None` when there is nothing more to ask for.
         begins: what is known of the last exchange now.
         lost: what is known now of where the log begins, as in `Past`; only where it is less than was asked for.
@@ -201,6 +202,7 @@ class Plan:
     rows: dict[str, list[Row]] = field(default_factory=dict)
     gaps: dict[str, list[Gap]] = field(default_factory=dict)
     holes: set[Hole] = field(default_factory=set)
+    contradictions: set[datetime] = field(default_factory=set)
     day: date | None = None
     begins: datetime | None = None
     lost: dict[str, date] = field(default_factory=dict)
@@ -272,6 +274,7 @@ def plan(
         points = _points(rows[direction], counters, begins)
         walk = _Walk(counting, past)
         walk.along(points)
+        result.contradictions.update(walk.contradictions)
         first = min((row.start for row in (*rows[direction], *walk.rows)), default=now)
         if day is None and day_of(first) > day_of(each.since):
             result.lost[direction] = day_of(first) - DAY
@@ -458,6 +461,7 @@ class _Walk:
         self.rows: list[Row] = []
         self.gaps: list[Gap] = []
         self.holes: set[Hole] = set()
+        self.contradictions: set[datetime] = set()
         self._counting = counting
         self._past = past
         self._sum = Decimal(0)
@@ -478,6 +482,7 @@ class _Walk:
         for number, point in enumerate(points[1:], start=1):
             rise = self._rise(last, point)
             if rise is None and last.is_present:
+                self.contradictions |= {last.at, point.at}
                 following = points[number + 1 : number + 1 + SPOILT_POINTS]
                 if not following and not point.row:
                     # Whether this is a wrong counter, or a new one, the next will tell.

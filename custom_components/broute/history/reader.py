@@ -5,14 +5,14 @@ here can be forgotten at any time: the meter is then asked once more.
 """
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set as AbstractSet
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import takewhile
 import logging
 from typing import Final
 
-from ..aiobroute import CountersAt, NoSuchDayError, NotJoinedError, PropertyError, SmartMeter
+from ..aiobroute import CountersAt, MeterSilentError, NoSuchDayError, NotJoinedError, PropertyError, SmartMeter
 from .clock import ClockWatch, ClockWrongError
 from .planner import FARTHEST, HALF_HOUR, HALF_HOURS_A_DAY, Exchange, Hole, Log, day_of, midnight
 
@@ -26,6 +26,10 @@ LOG_DELAY = timedelta(minutes=2)
 DOUBT_PAUSES_S: Final = (60.0, 300.0)
 """A day that the meter refuses, or gives so that it cannot be understood, is asked for again after each of these. A
 meter that has it would give it at one of these times; after the last it is believed not to have it."""
+SILENCES: Final = 24
+SILENCE_S: Final = 4 * 3600.0
+"""A day, or the minutes, about which the meter was silent so often, and since so long ago, is believed not to be there
+as well: it has answered everything else meanwhile, and a bad radio would have let one of the answers through."""
 MINUTE: Final = timedelta(minutes=1)
 MINUTES_AT_ONCE: Final = 10
 
@@ -40,11 +44,14 @@ class LogReader:
         self._counters: dict[str, dict[datetime, Decimal | None]] = {IMPORT: {}, EXPORT: {}}
         self._fresh: set[datetime] = set()
         self._failures: dict[date, int] = {}
+        self._silences: dict[date, list[float]] = {}
+        """When it was silent about a day, on the event loop's clock."""
+        self._silences_of_minutes: list[float] = []
 
     @property
     def known(self) -> Log:
         """What is known of the log."""
-        return Log(counters=self._counters, fresh=self._fresh, doubted=self._failures.keys())
+        return Log(counters=self._counters, fresh=self._fresh, doubted=self._failures.keys() | self._silences.keys())
 
     @property
     def complete_until(self) -> datetime:
@@ -63,6 +70,15 @@ class LogReader:
                 del counters[at]
         self._fresh = {at for at in self._fresh if before is not None and at >= before}
         self._failures.clear()
+        self._silences.clear()
+        self._silences_of_minutes.clear()
+
+    def doubt(self, times: AbstractSet[datetime]) -> None:
+        """Forget what came at some times when it was their time, so that it is read out of the log."""
+        for counters in self._counters.values():
+            for at in times:
+                counters.pop(at, None)
+        self._fresh -= times
 
     async def read(self, day: date) -> bool:
         """Read a day: whatever is in it is known then, or known not to be there. Return whether that is so.
@@ -89,8 +105,12 @@ class LogReader:
             if failures < len(DOUBT_PAUSES_S):
                 self._failures[day] = failures + 1
                 return False
+        except MeterSilentError:
+            if not _is_for_good(self._silences.setdefault(day, [])):
+                raise
         self._check_session()
         self._failures.pop(day, None)
+        self._silences.pop(day, None)
         self._add(half_hours)
         self._lack([at for at in _half_hours(midnight(day), HALF_HOURS_A_DAY) if at <= until])
         return True
@@ -155,14 +175,19 @@ class LogReader:
         return []
 
     async def _minutes(self, until: datetime, count: int = MINUTES_AT_ONCE) -> list[CountersAt]:
-        """Read the minutes up to an instant, the oldest first; none if the meter refuses them twice."""
+        """Read the minutes up to an instant, the oldest first; none if the meter refuses them twice, or is silent."""
         for _ in range(2):
             try:
                 minutes = await self._meter.minutes(until, count)
             except PropertyError as err:
                 _LOGGER.debug("Minutes of the meter's log were not read: %s", err)
                 continue
+            except MeterSilentError:
+                if not _is_for_good(self._silences_of_minutes):
+                    raise
+                break
             self._check_session()
+            self._silences_of_minutes.clear()
             return minutes
         return []
 
@@ -183,6 +208,12 @@ class LogReader:
         for known in self._counters.values():
             for at in times:
                 known.setdefault(at, None)
+
+
+def _is_for_good(silences: list[float]) -> bool:
+    """Note that the meter is silent now, and tell whether it was so often and long enough."""
+    silences.append(asyncio.get_running_loop().time())
+    return len(silences) >= SILENCES and silences[-1] - silences[0] >= SILENCE_S
 
 
 def _half_hours(start: datetime, number: int) -> Iterator[datetime]:

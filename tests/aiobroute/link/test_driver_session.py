@@ -57,6 +57,25 @@ async def test_events_and_datagrams_within_a_description_do_not_end_it() -> None
         assert len(heard.datagrams) == 1
 
 
+async def test_a_module_that_falls_silent_in_a_join_is_told_before_the_join_could_end() -> None:
+    peer = dual_stack()
+    async with identified(peer) as link:
+        peer.answers("SKJOIN", OK)
+        peer.answers_anew("SKINFO")
+        start = now()
+        with pytest.raises(ModuleSilentError):
+            await link.join(NETWORK)
+        assert now() - start < JOIN_TIMEOUT_S / 2
+
+
+async def test_a_module_that_ends_a_join_instead_of_an_answer_has_joined() -> None:
+    peer = dual_stack()
+    async with identified(peer) as link:
+        peer.answers("SKJOIN", OK)
+        peer.answers_anew("SKINFO", 0.5, event(0x25))
+        await link.join(NETWORK)
+
+
 @pytest.mark.parametrize("duration", [1, 5, 6, 7, 8])
 async def test_a_scan_without_an_end_is_given_up_after_its_time_and_the_slack(duration: int) -> None:
     peer = dual_stack()

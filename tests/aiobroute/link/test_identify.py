@@ -17,7 +17,9 @@ from custom_components.broute.aiobroute.exceptions import (
 )
 from custom_components.broute.aiobroute.link.base import Dialect, Module
 from custom_components.broute.aiobroute.link.identify import ANSWER_WAITS_S, identify
+from custom_components.broute.aiobroute.link.j11.driver import J11Link
 from custom_components.broute.aiobroute.link.port import CLOSE_LIMIT_S, Port, open_with_serialx
+from custom_components.broute.aiobroute.link.skstack.driver import SkStackLink
 
 from .j11.module import CREDENTIALS, NETWORK, STARTED, VERSION, J11Peer, frame, response
 from .peer import J11_REQUEST, OK, URL, Heard, Peer, Piece, dual_stack, identified, now, single_stack, turn
@@ -25,6 +27,13 @@ from .wire import METER_ADDRESS, METER_MAC, OWN_ADDRESS
 
 LIMIT_S = 5.0
 """What the README promises."""
+
+
+@pytest.mark.looptime(noop_cycles=0)
+@pytest.mark.parametrize("kind", [SkStackLink, J11Link])
+async def test_what_was_not_identified_is_no_module(kind: type[SkStackLink | J11Link]) -> None:
+    with pytest.raises(NotAModuleError):
+        _ = kind(Port(URL)).module
 
 
 @pytest.mark.looptime(noop_cycles=0)

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+import logging
 from typing import Any
 
 import pytest
@@ -12,6 +13,8 @@ from custom_components.broute.aiobroute.conversation import CONFIRMATIONS, SPACI
 from custom_components.broute.aiobroute.echonet import node_profile, super_class
 from custom_components.broute.aiobroute.echonet.frame import (
     NODE_PROFILE,
+    SMART_METER,
+    Eoj,
     Esv,
     Frame as ReceivedFrame,
     Property as ReceivedProperty,
@@ -148,6 +151,14 @@ async def test_a_meter_that_tells_nothing_in_an_inf_has_not_answered_yet() -> No
         assert answer.epcs == (asked.epc,)
 
 
+async def test_bytes_behind_the_end_of_an_answer_do_not_spoil_it(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "custom_components.broute")
+    async with joined() as (meter, home):
+        home.faults.answer = lambda frame: iter([Delivery(0.5, frame.to_bytes() + bytes(3))])  # type: ignore[method-assign]
+        assert await is_faulty(meter) is False
+    assert "followed by 3 bytes" in caplog.text
+
+
 @pytest.mark.parametrize("background", [False, True])
 async def test_a_meter_that_left_the_last_request_unanswered_is_sent_the_next_one_once(background: bool) -> None:
     async with joined() as (meter, home):
@@ -171,6 +182,25 @@ async def test_a_meter_that_left_the_last_request_unanswered_is_sent_the_next_on
 
 
 # Notifications.
+
+
+@pytest.mark.parametrize(
+    ("told", "known"),
+    [
+        ("010EF001", frozenset({NODE_PROFILE})),
+        ("020EF001", frozenset({SMART_METER})),
+        ("", frozenset({SMART_METER})),
+    ],
+)
+async def test_an_instance_list_is_believed_if_it_is_one(
+    told: str, known: frozenset[Eoj], caplog: pytest.LogCaptureFixture
+) -> None:
+    async with joined() as (meter, home):
+        await asyncio.sleep(10)
+        say(home, Frame(1, NODE, NODE, INF, (Property(0xD5, bytes.fromhex(told)),)))
+        await asyncio.sleep(1)
+        assert meter._session.instances.known == known
+    assert ("does not say that it is a smart meter" in caplog.text) == (SMART_METER not in known)
 
 
 @pytest.mark.parametrize(

@@ -95,7 +95,7 @@ def test_the_ladder_is_the_one_that_is_written() -> None:
 )
 def test_the_pauses_are_those_that_are_written(failure: BrouteError, knows_network: bool, written: str) -> None:
     cell = dict(row for row in table("the attempt failed because"))[written]
-    numbers = [float(word.strip(",")) for word in cell.split(":")[0].split() if word.strip(",").isdigit()]
+    numbers = [float(number) for number in re.findall(r"[\d.]+", cell.split(":")[0])]
     made = pauses([failure] * len(numbers), knows_network=knows_network)
     assert made == numbers
     assert pauses([failure] * 20, knows_network=knows_network)[-1] == numbers[-1]

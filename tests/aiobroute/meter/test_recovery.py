@@ -90,7 +90,7 @@ def test_what_concerned_the_module_is_forgotten_when_the_meter_is_the_matter() -
         recovery.next_attempt()
         recovery.pause_s(failure, now_s=0, knows_network=True)
     assert recovery.next_attempt().footing is Footing.RESET
-    assert pauses([ModuleError(), MeterSilentError(), ModuleError()]) == [1, 5, 1]
+    assert pauses([ModuleError(), MeterSilentError(), ModuleError()]) == [0.5, 5, 0.5]
 
 
 def test_a_meter_that_was_never_found_is_not_searched_without_end() -> None:

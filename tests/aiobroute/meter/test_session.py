@@ -230,6 +230,25 @@ async def test_the_instance_list_is_asked_for_when_it_does_not_come() -> None:
         await session.close()
 
 
+async def test_a_scan_that_hears_nothing_at_any_duration_gives_nothing() -> None:
+    with SimulatedHome() as home:
+        home.faults.scan_misses = 3
+        session = Session("memory://", CREDENTIALS, opener=home.open_port)
+        assert await session.scan() == []
+        assert now() > SCANS_S * 0.9
+        await session.close()
+
+
+async def test_a_session_that_is_set_up_makes_its_own_scans() -> None:
+    with SimulatedHome() as home:
+        session = Session("memory://", CREDENTIALS, opener=home.open_port)
+        await session.open()
+        with pytest.raises(ClosedError):
+            await session.scan()
+        await session.joined()
+        await session.close()
+
+
 def ended_by_the_meter(home: SimulatedHome) -> None:
     home.meter.paa.end_session()
 

@@ -15,8 +15,8 @@ FAULT_EVERY_S = 300.0
 """On the average."""
 CALM_SHARE = 0.3
 """How often everything that still goes wrong is put right before the next fault; else faults add up."""
-STUCK_S = 3 * 3600.0
-"""A client that has not read for so long, while faults come and go, will never read again."""
+STUCK_S = 3 * 3600.0 + 3600.0
+"""A client that has not read for so long will never read again: the longest fault, and an hour in which others come."""
 RECOVERED_S = 900.0
 """After the last fault, when a whole ladder of attempts may have been climbed."""
 SAMPLE_S = 6 * 3600.0

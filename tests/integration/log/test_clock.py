@@ -16,6 +16,7 @@ import pytest
 from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from custom_components.broute.diagnostics import async_get_config_entry_diagnostics
+from custom_components.broute.history.clock import CONFIRMATION_S
 from simulator import JST, SimulatedHome
 
 from ..world import TOKEN, has_value, until, value
@@ -84,6 +85,18 @@ async def test_wrong_clock_is_told_and_nothing_that_it_stamps_is_used(
     unknown = [gap.start + HOUR * number for number in range(int((gap.end - gap.start) / HOUR))]
     assert missing(after) == unknown[:-1]
     assert after[unknown[-1]] == gap.energy_kwh == sum(truth(home, unknown, "import").values())
+
+
+async def test_wrong_clock_is_told_no_later_because_it_was_looked_at_in_a_new_session(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.meter.clock_offset = timedelta(minutes=-7)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(lambda: has_value(hass, "clock_drift"))
+    await asyncio.sleep(CONFIRMATION_S / 2)
+    home.meter.paa.end_session()
+    late_s = await until(lambda: issue(hass), 2 * CONFIRMATION_S) - CONFIRMATION_S / 2
+    assert 0 <= late_s < 30
 
 
 # Which of the two clocks it was.

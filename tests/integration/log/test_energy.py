@@ -297,7 +297,7 @@ async def test_only_what_is_over_stays_while_the_meter_is_not_heard(
     assert yesterday
     # When another day is over it is yesterday, of which nothing is known.
     await sleep_until(home, datetime(2026, 11, 22, 0, 30, tzinfo=JST))
-    assert value(hass, "import_yesterday") == "unavailable"
+    assert value(hass, "import_yesterday") == "unknown"
 
 
 async def test_there_is_no_billing_period_without_its_day(

@@ -1,6 +1,7 @@
 """The counters of each half hour: taken when the meter tells them, asked for when it does not."""
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
 
@@ -121,6 +122,53 @@ async def test_notice_that_is_no_news_changes_nothing(
     await assert_exact(hass, home)
 
 
+def misread(home: SimulatedHome, epc: int, counts: int) -> None:
+    """Let a digit of the next announcement of a property be another one: the counter shows so much more."""
+    target = home.meter.object
+    notify = target.notify
+
+    misread_epc = epc
+
+    def once(epc: int) -> bytes | None:
+        edt = notify(epc)
+        if epc != misread_epc or edt is None:
+            return edt
+        target.notify = notify  # type: ignore[method-assign]
+        return edt[:7] + (int.from_bytes(edt[7:]) + counts).to_bytes(4)
+
+    target.notify = once  # type: ignore[method-assign]
+
+
+@pytest.mark.parametrize(("scan_interval_s", "counts"), [(3600, 8), (3600, 50), (900, -50)])
+@pytest.mark.parametrize("minute", [29, 59])
+@pytest.mark.parametrize("epc", [0xEA, 0xEB])
+async def test_counter_that_is_misread_in_a_notice_is_put_right_by_the_log(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    *,
+    epc: int,
+    minute: int,
+    scan_interval_s: int,
+    counts: int,
+) -> None:
+    """Readings are too far apart to tell, and the counter goes with them."""
+    hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: scan_interval_s, CONF_HISTORY_DAYS: 1})
+    await set_up(hass, entry)
+    await sleep_until(home, datetime(2026, 11, 21, 19, minute, tzinfo=JST))
+    misread(home, epc, counts)
+    # It is seen by the next half hour, if not at once.
+    await sleep_until(home, datetime(2026, 11, 21, 21, 10, tzinfo=JST))
+    await assert_exact(hass, home)
+    log = entry.runtime_data.log
+    assert not any(log.progress.gaps.values())
+    assert log.progress.complete_until == datetime(2026, 11, 21, 21, tzinfo=JST)
+    # Both days at first, that of the counter when it is seen, and not again.
+    days = log.progress.days_read
+    await sleep_until(home, datetime(2026, 11, 21, 23, 50, tzinfo=JST))
+    assert log.progress.days_read == days <= 4
+
+
 async def test_askers_do_not_all_ask_at_once(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
@@ -150,6 +198,36 @@ async def test_half_hour_that_is_older_than_it_should_be_is_not_taken_for_the_la
     assert entry.runtime_data.log.half_hour is None
     home.meter.object.fixed_time = fixed_time  # type: ignore[method-assign]
     at = datetime(2026, 11, 21, 18, 30, tzinfo=JST)
+    await until(partial(shows, hass, at), 3600)
+    assert_shows(hass, home, at)
+
+
+async def test_half_hour_before_the_last_is_not_taken_for_it_though_its_counters_are_not_old(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    home.meter.notices.notice_s = (1700.0, 1750.0)
+    home.meter.notices.schedule()
+    target = home.meter.object
+    fixed_time = target.fixed_time
+    is_late = True
+
+    def late(tell: Callable[[int], bytes | None]) -> Callable[[int], bytes | None]:
+        def tell_late(epc: int) -> bytes | None:
+            target.fixed_time = lambda now: fixed_time(now) - timedelta(minutes=30) * is_late  # type: ignore[method-assign]
+            edt = tell(epc)
+            target.fixed_time = fixed_time  # type: ignore[method-assign]
+            return edt
+
+        return tell_late
+
+    target.read = late(target.read)  # type: ignore[assignment, method-assign]
+    target.notify = late(target.notify)  # type: ignore[assignment, method-assign]
+    await set_up(hass, entry)
+    at = datetime(2026, 11, 21, 18, 30, tzinfo=JST)
+    await sleep_until(home, at + timedelta(minutes=7))
+    assert asked(home, at + timedelta(minutes=5))
+    assert entry.runtime_data.log.half_hour is None
+    is_late = False
     await until(partial(shows, hass, at), 3600)
     assert_shows(hass, home, at)
 

@@ -11,6 +11,7 @@ from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from custom_components.broute.history.planner import Reason
 from simulator import JST, RELEASE_F, RELEASE_R, ConstantLoad, MeterModel, SimulatedHome
+from simulator.echonet import Frame
 
 from ..world import Ports
 from .rows import HOUR, assert_exact, changes, complete_until, counter, missing, sleep_until, truth
@@ -106,6 +107,16 @@ async def test_counter_that_has_gone_on_is_not_known(
     assert len(missing(await changes(hass, "export"))) == (0 if model is RELEASE_R else 2)
 
 
+async def test_counter_of_exports_that_has_gone_on_is_not_known(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, wall_clock: Callable[..., None]
+) -> None:
+    home = ports.plug_in(model=RELEASE_R, load=ConstantLoad(-6000))
+    wall_clock(home)
+    await live_through(hass, home, entry, CUT, timedelta(minutes=75))
+    assert len(missing(await changes(hass, "export"))) == 2
+    assert not missing(await changes(hass, "import"))
+
+
 async def test_minutes_that_are_refused_leave_a_gap(
     hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, wall_clock: Callable[..., None]
 ) -> None:
@@ -115,4 +126,30 @@ async def test_minutes_that_are_refused_leave_a_gap(
     home.meter.object.write = lambda epc, edt: epc != EF and write(epc, edt)  # type: ignore[method-assign]
     await live_through(hass, home, entry, CUT + timedelta(seconds=20), timedelta(minutes=75))
     (gap,) = entry.runtime_data.log.progress.gaps["import"]
+    assert (gap.start, gap.end, gap.reason) == (CUT.replace(minute=0), CUT.replace(hour=23, minute=0), Reason.NOT_KEPT)
+
+
+async def test_minutes_about_which_the_meter_is_silent_leave_a_gap_and_hold_nothing_up_for_ever(
+    hass: HomeAssistant, ports: Ports, entry: BrouteConfigEntry, wall_clock: Callable[..., None]
+) -> None:
+    home = ports.plug_in(model=RELEASE_R, load=ConstantLoad(120))
+    wall_clock(home)
+    take = home.meter._take
+    asked: list[datetime] = []
+
+    def hear(frame: Frame) -> None:
+        if EF in {prop.epc for prop in frame.properties}:
+            asked.append(home.clock.now())
+        else:
+            take(frame)
+
+    home.meter._take = hear  # type: ignore[method-assign]
+    await hass.config_entries.async_setup(entry.entry_id)
+    await sleep_until(home, CUT + timedelta(seconds=20))
+    home.meter.reboot(timedelta(minutes=75).total_seconds())
+    await sleep_until(home, CUT + timedelta(hours=7))
+    assert timedelta(hours=4) <= asked[-1] - asked[0] < timedelta(hours=4, minutes=20)
+    log = entry.runtime_data.log
+    assert log.progress.complete_until == CUT.replace(minute=0) + timedelta(hours=7)
+    (gap,) = log.progress.gaps["import"]
     assert (gap.start, gap.end, gap.reason) == (CUT.replace(minute=0), CUT.replace(hour=23, minute=0), Reason.NOT_KEPT)

@@ -11,7 +11,9 @@ import pytest
 
 from custom_components.broute.const import CONF_HISTORY_DAYS, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
+from custom_components.broute.history.planner import Reason
 from simulator import JST, SimulatedHome
+from simulator.echonet import Frame
 
 from .rows import HOUR, changes, complete_until, missing, truth
 
@@ -46,6 +48,48 @@ async def test_day_that_cannot_be_understood_is_asked_for_again(
     assert min(found) == MIDNIGHT - DAY
     assert found == truth(home, found, "import")
     assert not missing(found)
+
+
+def silence(home: SimulatedHome, days_back: int) -> list[datetime]:
+    """Let the meter leave every request for one day of its log unanswered; return the list of when there was one."""
+    take = home.meter._take
+    asked: list[datetime] = []
+
+    def hear(frame: Frame) -> None:
+        if home.meter.object.history_day == days_back and {prop.epc for prop in frame.properties} & {0xE2, 0xE4}:
+            asked.append(home.clock.now())
+        else:
+            take(frame)
+
+    home.meter._take = hear  # type: ignore[method-assign]
+    return asked
+
+
+@pytest.mark.parametrize("scan_interval_s", [30, 3600])
+async def test_day_about_which_the_meter_is_silent_holds_nothing_up_for_ever(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, scan_interval_s: int
+) -> None:
+    """It answers everything else, so this is not the radio."""
+    options = {CONF_SCAN_INTERVAL: scan_interval_s, CONF_HISTORY_DAYS: 3}
+    hass.config_entries.async_update_entry(entry, options=options)
+    asked = silence(home, 2)
+    await hass.config_entries.async_setup(entry.entry_id)
+    log = entry.runtime_data.log
+    await sleep_until(home, MIDNIGHT + 20 * HOUR)
+    # All others are read meanwhile.
+    assert log.progress.days_read == 3
+    await sleep_until(home, MIDNIGHT + 23 * HOUR + timedelta(minutes=10))
+    # Long enough for a radio to become better.
+    assert timedelta(hours=4) <= asked[-1] - asked[0] < timedelta(hours=4, minutes=20)
+    assert log.progress.complete_until == MIDNIGHT + 23 * HOUR
+    assert log.failure is None
+    for direction in ("import", "export"):
+        found = await changes(hass, direction)
+        (gap,) = log.progress.gaps[direction]
+        assert (gap.start, gap.end, gap.reason) == (MIDNIGHT - 2 * DAY - HOUR, MIDNIGHT - DAY, Reason.NOT_KEPT)
+        exact = {hour: energy for hour, energy in found.items() if not gap.start <= hour < gap.end}
+        assert exact == truth(home, exact, direction)
+        assert missing(found) == [gap.start + HOUR * number for number in range(24)]
 
 
 async def test_log_is_read_over_midnight_and_no_day_is_taken_for_another(

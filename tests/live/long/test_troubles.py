@@ -3,7 +3,7 @@
 Each test leaves the meter read, for the next one.
 """
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 import json
 
@@ -11,7 +11,18 @@ import pytest
 import pytest_asyncio
 
 from development.home_assistant import FIX_FLOWS, HomeAssistant
-from development.meter_in_home_assistant import DOMAIN, add_meter, entity_of, is_known
+from development.meter_in_home_assistant import (
+    DOMAIN,
+    READ_TIMEOUT_S,
+    add_meter,
+    complaints_beside_outages,
+    entity_of,
+    is_known,
+    is_shown,
+    only_issue,
+    wait_for_no_issue,
+    wait_until_read,
+)
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
 from simulator import link_local
@@ -27,11 +38,7 @@ WRONG_PASSWORD = "000000000000"
 FLOW_TIMEOUT_S = 120.0
 ISSUE_TIMEOUT_S = 300.0
 """The client's own pauses between attempts are not made shorter for a test."""
-READ_TIMEOUT_S = 120.0
 PROVEN = timedelta(seconds=62)
-
-OUR_WORDS = ("Error requesting B-Route Smart Meter data: ", "B-Route Smart Meter: The meter is read again")
-"""The two lines of an outage."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -49,10 +56,8 @@ async def entry(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Json:
 
 async def is_read(home_assistant: HomeAssistant) -> None:
     """Wait until the meter is read, and nothing is told of it."""
-    link = await entity_of(home_assistant, "link_state")
-    await home_assistant.wait_for_state(link, is_shown("joined"), READ_TIMEOUT_S)
-    await home_assistant.wait_for_state(await entity_of(home_assistant, "power"), is_known, READ_TIMEOUT_S)
-    await home_assistant.wait_for_issues(DOMAIN, lambda issues: not issues, READ_TIMEOUT_S)
+    await wait_until_read(home_assistant)
+    await wait_for_no_issue(home_assistant)
 
 
 async def is_proven(home_assistant: HomeAssistant) -> None:
@@ -71,20 +76,6 @@ def _changed_at(state: Json, when: str) -> datetime:
     return datetime.fromisoformat(state[when])
 
 
-def only(kind: str) -> Callable[[list[Json]], bool]:
-    return lambda issues: [issue["translation_key"] for issue in issues] == [kind]
-
-
-def is_shown(value: str) -> Callable[[Json | None], bool]:
-    return lambda state: state is not None and state["state"] == value
-
-
-async def only_issue(home_assistant: HomeAssistant, kind: str) -> Json:
-    """Wait until this issue, and no other, is told."""
-    (issue,) = await home_assistant.wait_for_issues(DOMAIN, only(kind), ISSUE_TIMEOUT_S)
-    return issue
-
-
 async def confirmed_fix(home_assistant: HomeAssistant, issue: Json) -> Json:
     """Begin to fix an issue, agree to what is said first, and return the step that comes then."""
     step = await home_assistant.start_fix(issue)
@@ -100,7 +91,7 @@ async def test_fault_that_the_meter_reports(home_assistant: HomeAssistant, meter
 
     await meter.happen("meter_faulty", faulty=True)
     await home_assistant.wait_for_state(fault, is_shown("on"), READ_TIMEOUT_S)
-    issue = await only_issue(home_assistant, "meter_fault")
+    issue = await only_issue(home_assistant, "meter_fault", ISSUE_TIMEOUT_S)
     assert not issue["is_fixable"]
 
     await meter.happen("meter_faulty", faulty=False)
@@ -129,7 +120,7 @@ async def test_credentials_that_were_reissued(
 @pytest.mark.usefixtures("entry")
 async def test_module_that_is_unplugged(home_assistant: HomeAssistant, meter: SimulatedMeter) -> None:
     await meter.happen("port_unplugged")
-    step = await confirmed_fix(home_assistant, await only_issue(home_assistant, "module_missing"))
+    step = await confirmed_fix(home_assistant, await only_issue(home_assistant, "module_missing", ISSUE_TIMEOUT_S))
     assert step["type"] == "create_entry"
     kind, flow_id = step["next_flow"]
     assert kind == "config_flow"
@@ -148,7 +139,7 @@ async def test_meter_that_is_not_heard_any_more(home_assistant: HomeAssistant, m
     await is_proven(home_assistant)
     await meter.happen("session_ended_by_meter")
     await meter.happen("meter_rebooted", for_s=1_000_000)
-    issue = await only_issue(home_assistant, "meter_unreachable")
+    issue = await only_issue(home_assistant, "meter_unreachable", ISSUE_TIMEOUT_S)
     step = await confirmed_fix(home_assistant, issue)
     assert (step["type"], step["progress_action"]) == ("progress", "searching")
     step = await home_assistant.wait_flow_step(step, FLOW_TIMEOUT_S, FIX_FLOWS)
@@ -214,7 +205,7 @@ async def test_log_has_the_two_lines_of_each_outage_and_nothing_else(
     home_assistant: HomeAssistant, meter: SimulatedMeter
 ) -> None:
     assert await home_assistant.stop() == 0
-    assert [line for line in home_assistant.complaints() if not any(words in line for words in OUR_WORDS)] == []
+    assert complaints_beside_outages(home_assistant) == []
     log = "\n".join(home_assistant.log_lines()).lower()
     assert [secret for secret in secrets(meter) if secret.lower() in log] == []
 

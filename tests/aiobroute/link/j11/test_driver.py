@@ -594,6 +594,14 @@ async def test_a_datagram_that_is_not_sent_is_told_with_its_reason(detail: str, 
         await link.send(GET_POWER)
 
 
+async def test_nothing_is_sent_that_may_not_be_sent_any_more_when_its_turn_has_come() -> None:
+    peer = J11Peer()
+    async with joined(peer) as link:
+        assert not await link.send(GET_POWER, lambda: False)
+        assert peer.commands == []
+        assert await link.send(GET_POWER)
+
+
 async def test_only_the_low_digit_of_the_detail_says_whether_it_was_sent() -> None:
     peer = J11Peer()
     async with joined(peer) as link:
