@@ -240,10 +240,23 @@ def test_what_was_taken_already_needs_no_forecast() -> None:
     assert followed(forecast(20, "2", "1.5"), forecast(20.5, "2", "1.6")) == [False, True]
 
 
-@pytest.mark.parametrize("unknown", [None, forecast(3, None)])
-def test_target_is_unknown_without_a_forecast(unknown: Demand | None) -> None:
-    told = followed(forecast(0, "3.1"), forecast(2, "3.1"), unknown, forecast(4, "3.1"), forecast(6, "3.1"))
-    assert told == [False, True, None, False, True]
+UNKNOWN = [None, forecast(3, None)]
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN)
+def test_target_is_unknown_without_a_forecast_and_then_as_it_was(unknown: Demand | None) -> None:
+    above, below = "3.1", "2.8"
+    told = followed(forecast(0, above), forecast(2, above), unknown, forecast(4, above), forecast(6, below))
+    assert told == [False, True, None, True, True]
+    told = followed(unknown, forecast(4, above), unknown, forecast(6, above))
+    assert told == [None, False, None, False]
+
+
+@pytest.mark.parametrize("unknown", UNKNOWN)
+def test_two_minutes_begin_anew_after_a_time_without_a_forecast(unknown: Demand | None) -> None:
+    exceeded = [forecast(0, "3.1"), forecast(2, "3.1")]
+    told = followed(*exceeded, forecast(2.5, "2.8"), unknown, forecast(4, "2.8"), forecast(6, "2.8"))
+    assert told[2:] == [True, None, True, False]
 
 
 @given(st.lists(st.tuples(st.integers(1, 120), st.integers(200, 400)), max_size=60))

@@ -164,6 +164,8 @@ class TargetWatch:
         """Know nothing yet."""
         self.is_exceeded: bool | None = None
         """Whether it will be; `None` while there is no forecast."""
+        self._was_exceeded = False
+        """What was so while there was one: it is so until forecasts say otherwise, however long there was none."""
         self._target_kw = target_kw
         self._contrary_since: datetime | None = None
         """Since when the forecasts say otherwise."""
@@ -175,16 +177,16 @@ class TargetWatch:
             return
         if demand.energy_kwh is not None and demand.energy_kwh > self._target_kw * _hours(HALF_HOUR):
             # No forecast is needed for that.
-            self.is_exceeded, self._contrary_since = True, None
-            return
-        self.is_exceeded = bool(self.is_exceeded)
-        if self.is_exceeded:
-            is_contrary = demand.forecast_kw < self._target_kw * HYSTERESIS
-        else:
-            is_contrary = demand.forecast_kw > self._target_kw
-        if not is_contrary:
+            self._was_exceeded, self._contrary_since = True, None
+        elif not self._is_contrary(demand.forecast_kw):
             self._contrary_since = None
         elif self._contrary_since is None:
             self._contrary_since = demand.until
         elif demand.until - self._contrary_since >= MINIMUM_TIME:
-            self.is_exceeded, self._contrary_since = not self.is_exceeded, None
+            self._was_exceeded, self._contrary_since = not self._was_exceeded, None
+        self.is_exceeded = self._was_exceeded
+
+    def _is_contrary(self, forecast_kw: Decimal) -> bool:
+        if self._was_exceeded:
+            return forecast_kw < self._target_kw * HYSTERESIS
+        return forecast_kw > self._target_kw
