@@ -100,18 +100,28 @@ OPTIONS: Final[Any] = vol.Schema(
 )
 
 
+def _with_open(name: str) -> vol.Schema:
+    """Return the form with one of its sections open, in which something is wrong."""
+    return vol.Schema(
+        {
+            key: section(field.schema, {"collapsed": False}) if key == name else field
+            for key, field in OPTIONS.schema.items()
+        }
+    )
+
+
 class BrouteOptionsFlow(OptionsFlowWithReload):
     """Ask for all of them in one form."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show what is set, and take what is typed."""
-        errors = {}
+        form, errors = OPTIONS, {}
         if user_input is not None:
             if (fault := contract.fault_in(user_input[CONF_CONTRACT])) is None:
                 return self.async_create_entry(data=user_input)
-            errors["base"] = fault
+            form, errors["base"] = _with_open(CONF_CONTRACT), fault
         return self.async_show_form(
             step_id="init",
-            data_schema=self.add_suggested_values_to_schema(OPTIONS, user_input or self.config_entry.options),
+            data_schema=self.add_suggested_values_to_schema(form, user_input or self.config_entry.options),
             errors=errors,
         )
