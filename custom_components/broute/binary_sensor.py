@@ -1,4 +1,4 @@
-"""Binary sensors: whether the meter is connected, how it says that it is, and whether the supply's limit is kept."""
+"""Binary sensors: whether the meter is connected, how it says that it is, and what is exceeded."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -53,22 +53,35 @@ OVER_CONTRACT: Final = BinarySensorEntityDescription(
     translation_key="over_contract",
     device_class=BinarySensorDeviceClass.PROBLEM,
 )
-BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED, OVER_CONTRACT)
+DEMAND_EXCEEDED: Final = BinarySensorEntityDescription(
+    key="demand_exceeded",
+    translation_key="demand_exceeded",
+    device_class=BinarySensorDeviceClass.PROBLEM,
+)
+BINARY_SENSORS: Final[tuple[BinarySensorEntityDescription, ...]] = (*STATUS, CONNECTED, OVER_CONTRACT, DEMAND_EXCEEDED)
 
 
 async def async_setup_entry(
     hass: HomeAssistant, entry: BrouteConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add those of the meter, which every meter tells, and that of the limit where the options name one."""
+    """Add those that every meter has, and those of a limit and of a target where the options name one."""
     coordinator = entry.runtime_data
     async_add_entities(StatusBinarySensor(coordinator, description) for description in STATUS)
     async_add_entities([ConnectedBinarySensor(coordinator, CONNECTED)])
     if coordinator.contract:
         async_add_entities([OverContractBinarySensor(coordinator, OVER_CONTRACT)])
-        return
+    else:
+        _remove(hass, unique_id(coordinator, OVER_CONTRACT.key))
+    if coordinator.demand.target:
+        async_add_entities([DemandExceededBinarySensor(coordinator, DEMAND_EXCEEDED)])
+    else:
+        _remove(hass, unique_id(coordinator, DEMAND_EXCEEDED.key))
+
+
+def _remove(hass: HomeAssistant, unique_id: str) -> None:
+    """Remove what there was while its option was set."""
     registry = er.async_get(hass)
-    key = unique_id(coordinator, OVER_CONTRACT.key)
-    if entity_id := registry.async_get_entity_id(Platform.BINARY_SENSOR, DOMAIN, key):
+    if entity_id := registry.async_get_entity_id(Platform.BINARY_SENSOR, DOMAIN, unique_id):
         registry.async_remove(entity_id)
 
 
@@ -112,3 +125,20 @@ class OverContractBinarySensor(MeterEntity, BinarySensorEntity):
         if contract is None or reading is None or contract.used_a(reading.current_r_a, reading.current_t_a) is None:
             return None
         return self.coordinator.excess.is_over
+
+
+class DemandExceededBinarySensor(MeterEntity, BinarySensorEntity):
+    """Whether the demand of this half hour will be above the target."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the demand."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.demand.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def is_on(self) -> bool | None:
+        """What the forecasts of the last minutes say; unknown while there is none."""
+        target = self.coordinator.demand.target
+        return target.is_exceeded if target else None

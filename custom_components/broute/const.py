@@ -21,6 +21,14 @@ MAX_HISTORY_DAYS: Final = 99
 
 CONF_CONTRACT: Final = "contract"
 """The options about the limit of the supply, a section of its own: `household/contract.py` and `household/boost.py`."""
+CONF_ENERGY: Final = "energy"
+"""The section of the options that is about energy and demand."""
+CONF_DEMAND_TARGET: Final = "demand_target"
+MIN_DEMAND_TARGET_KW: Final = 0.5
+MAX_DEMAND_TARGET_KW: Final = 50.0
+"""No low-voltage contract is larger."""
+CONF_READING_DAY: Final = "meter_reading_day"
+LAST_READING_DAY: Final = 31
 
 SURVEY_DURATION: Final = 7
 """The longest scan that is of use, 36 s: whoever looks for the best place for the module wants to hear everything."""

@@ -7,6 +7,7 @@ import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from decimal import Decimal
 from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
@@ -40,8 +41,11 @@ from .aiobroute import (
 )
 from .const import (
     CONF_CONTRACT,
+    CONF_DEMAND_TARGET,
+    CONF_ENERGY,
     CONF_HISTORY_DAYS,
     CONF_METER,
+    CONF_READING_DAY,
     DEFAULT_HISTORY_DAYS,
     DEFAULT_SCAN_INTERVAL_S,
     DOMAIN,
@@ -52,6 +56,8 @@ from .history.keeper import LogKeeper
 from .history.ledger import Ledger
 from .household.boost import CONF_BOOST_PERCENT, DEFAULT_BOOST_PERCENT, Boost
 from .household.contract import Contract, Excess
+from .household.demand_watch import DemandWatch
+from .household.energy_watch import EnergyWatch
 from .household.link_record import LinkRecord
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
@@ -188,6 +194,17 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             secure=lambda: ledger_store.async_secure(ledger),
             on_news=self._take_news_of_log,
         )
+        energy_options = entry.options.get(CONF_ENERGY, {})
+        target_kw = energy_options.get(CONF_DEMAND_TARGET)
+        self.demand = DemandWatch(hass, self.meter, self.log, None if target_kw is None else Decimal(str(target_kw)))
+        self.energy = EnergyWatch(
+            hass,
+            self.meter,
+            self.log,
+            token=self.token,
+            title=entry.title,
+            reading_day=energy_options.get(CONF_READING_DAY),
+        )
 
     @callback
     def async_start(self) -> None:
@@ -202,6 +219,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             self.hass, self._follow_sessions(), f"{self.name} first steps of each session"
         )
         self.config_entry.async_create_background_task(self.hass, self.log.async_run(), f"{self.name} log")
+        self.config_entry.async_create_background_task(self.hass, self.energy.async_run(), f"{self.name} energy")
+        self.energy.async_look()
 
     async def async_stop(self, _: Event) -> None:
         """End the session with the meter in order, because Home Assistant stops."""
@@ -212,6 +231,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         """Stop reading, end the session with the meter, free the port, and remember all of it."""
         await super().async_shutdown()
         self.log.async_stop()
+        self.demand.async_stop()
+        self.energy.async_stop()
         try:
             await self.meter.close()
         finally:
@@ -252,6 +273,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     @override
     async def _async_update_data(self) -> Reading | None:
         self._begin_grace()
+        asked_s = self.hass.loop.time()
         try:
             reading = await self._read()
         except BrouteError as err:
@@ -263,6 +285,9 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             return self.data
         self._poll_failure = None
         self._end_grace()
+        # A reading may take several requests, the more so where some are lost: its counters are from after the first.
+        self.demand.async_take(reading, asked_s)
+        self.energy.async_take(reading, asked_s)
         if not self.last_update_success:
             # Home Assistant's own line for this is at a level that its log leaves out by default. And it tells the
             # entities nothing if the time was over in the middle of this poll and the values are those from before.
@@ -338,6 +363,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     @callback
     def _take_news_of_log(self) -> None:
         self._ledger_store.async_keep(self.log.ledger)
+        self.demand.async_look()
+        self.energy.async_look()
         self.async_update_listeners()
 
     @callback

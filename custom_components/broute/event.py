@@ -1,4 +1,4 @@
-"""The event entity: what happened to the meter, its link and the limit of the supply, for whoever wants to be told."""
+"""The event entity: what happened to the meter, its link, limit and target, for whoever wants to be told."""
 
 from typing import Final, override
 
@@ -45,9 +45,10 @@ class HappeningsEvent(MeterEntity, EventEntity):
 
     @override
     async def async_added_to_hass(self) -> None:
-        """Follow the readings, and the link, also where there is no reading."""
+        """Follow the readings, the demand, and the link, also where there is no reading."""
         await super().async_added_to_hass()
         self.async_on_remove(self.coordinator.async_add_link_listener(self._look))
+        self.async_on_remove(self.coordinator.demand.async_add_listener(self._look))
 
     @callback
     @override
@@ -71,5 +72,6 @@ class HappeningsEvent(MeterEntity, EventEntity):
             meter_fault=status.faulty if status else None,
             clock_wrong=coordinator.log.clock.is_wrong,
             contract_exceeded=coordinator.excess.is_over,
+            demand_exceeded=coordinator.demand.target.is_exceeded if coordinator.demand.target else None,
             replaced_at=exchange.before if exchange else None,
         )

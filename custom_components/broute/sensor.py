@@ -1,6 +1,6 @@
 """Sensors: what a meter measures now and what that means, what its log and clock say, and how the link to it is."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -33,7 +33,11 @@ from .coordinator import BrouteConfigEntry, BrouteCoordinator
 from .entity import MeterEntity, ModuleEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
+from .history.reader import EXPORT, IMPORT
 from .household.contract import Contract
+from .household.demand import Demand
+from .household.energy_watch import Period
+from .household.periods import Energy
 
 PARALLEL_UPDATES = 0
 
@@ -75,6 +79,22 @@ class LinkSensorDescription(BrouteSensorDescription):
     value_fn: Callable[[BrouteCoordinator], int | str | datetime | None]
 
 
+@dataclass(frozen=True, kw_only=True)
+class DemandSensorDescription(BrouteSensorDescription):
+    """A sensor of the demand of this half hour, and what its value rests on."""
+
+    value_fn: Callable[[Demand], Decimal | None]
+    attributes_fn: Callable[[Demand], dict[str, Any]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodSensorDescription(BrouteSensorDescription):
+    """A sensor of the energy of a period."""
+
+    period: Period
+    direction: str
+
+
 def _half_hour[T](value_fn: Callable[[CountersAt], T]) -> Callable[[LogKeeper], T | None]:
     return lambda log: value_fn(log.half_hour) if log.half_hour else None
 
@@ -87,6 +107,24 @@ def _measures_export(coordinator: BrouteCoordinator) -> bool | None:
     """Tell whether the meter measures that direction, as it has said itself."""
     constants = coordinator.meter.constants
     return constants.measures_export if constants else None
+
+
+def _has_rows(coordinator: BrouteCoordinator) -> bool | None:
+    """Tell whether there is a recorder; that there is none now proves nothing."""
+    return coordinator.energy.has_recorder or None
+
+
+def _exports_in_rows(coordinator: BrouteCoordinator) -> bool | None:
+    return _measures_export(coordinator) and _has_rows(coordinator)
+
+
+def _has_billing_period(coordinator: BrouteCoordinator) -> bool | None:
+    """Tell whether the meter-reading day is known: without it there is no such period."""
+    return coordinator.energy.reading_day is not None and _has_rows(coordinator)
+
+
+def _exports_in_billing_period(coordinator: BrouteCoordinator) -> bool | None:
+    return _has_billing_period(coordinator) and _exports_in_rows(coordinator)
 
 
 def _speaks(*dialects: Dialect) -> Callable[[BrouteCoordinator], bool | None]:
@@ -226,6 +264,69 @@ LOG_SENSORS: tuple[LogSensorDescription, ...] = (
     ),
 )
 
+DEMAND_SENSORS: tuple[DemandSensorDescription, ...] = (
+    DemandSensorDescription(
+        key="half_hour_energy",
+        translation_key="half_hour_energy",
+        device_class=SensorDeviceClass.ENERGY,
+        # Without a state class: it is no meter of its own.
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=2,
+        value_fn=lambda demand: demand.energy_kwh,
+        attributes_fn=lambda demand: {"since": demand.start},
+    ),
+    DemandSensorDescription(
+        key="demand",
+        translation_key="demand",
+        device_class=SensorDeviceClass.POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfPower.KILO_WATT,
+        suggested_display_precision=2,
+        value_fn=lambda demand: demand.mean_kw,
+        attributes_fn=lambda demand: {"since": demand.start},
+    ),
+    DemandSensorDescription(
+        key="demand_forecast",
+        translation_key="demand_forecast",
+        device_class=SensorDeviceClass.POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfPower.KILO_WATT,
+        suggested_display_precision=2,
+        value_fn=lambda demand: demand.forecast_kw,
+        attributes_fn=lambda demand: {
+            "since": demand.start,
+            "counted_until": demand.until,
+            "expected_power": demand.power_w,
+            "readings": demand.readings,
+        },
+    ),
+)
+
+PERIOD_SENSORS: tuple[PeriodSensorDescription, ...] = (
+    *(
+        PeriodSensorDescription(
+            key=f"{direction}_{period}",
+            translation_key=f"{direction}_{period}",
+            device_class=SensorDeviceClass.ENERGY,
+            # What is over goes on no more: it is no total that statistics could follow.
+            state_class=None if period is Period.YESTERDAY else SensorStateClass.TOTAL,
+            native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+            suggested_display_precision=1,
+            period=period,
+            direction=direction,
+            exists_fn=exists_fn,
+        )
+        for period, direction, exists_fn in (
+            (Period.TODAY, IMPORT, _has_rows),
+            (Period.TODAY, EXPORT, _exports_in_rows),
+            (Period.YESTERDAY, IMPORT, _has_rows),
+            (Period.YESTERDAY, EXPORT, _exports_in_rows),
+            (Period.BILLING, IMPORT, _has_billing_period),
+            (Period.BILLING, EXPORT, _exports_in_billing_period),
+        )
+    ),
+)
+
 INSTALLATION_LOCATION = BrouteSensorDescription(
     key="installation_location",
     translation_key="installation_location",
@@ -289,6 +390,8 @@ SENSORS: tuple[BrouteSensorDescription, ...] = (
     *READING_SENSORS,
     *CONTRACT_SENSORS,
     *LOG_SENSORS,
+    *DEMAND_SENSORS,
+    *PERIOD_SENSORS,
     INSTALLATION_LOCATION,
     *LINK_SENSORS,
 )
@@ -318,25 +421,12 @@ async def async_setup_entry(
                     registry.async_remove(entity_id)
             elif description.key not in added and (exists or entity_id):
                 added.add(description.key)
-                new.append(_sensor(coordinator, description))
+                new.append(ENTITIES[type(description)](coordinator, description))
         if new:
             async_add_entities(new)
 
     entry.async_on_unload(coordinator.async_add_listener(follow))
     follow()
-
-
-def _sensor(coordinator: BrouteCoordinator, description: BrouteSensorDescription) -> SensorEntity:
-    match description:
-        case ReadingSensorDescription():
-            return ReadingSensor(coordinator, description)
-        case ContractSensorDescription():
-            return ContractSensor(coordinator, description)
-        case LogSensorDescription():
-            return LogSensor(coordinator, description)
-        case LinkSensorDescription():
-            return LinkSensor(coordinator, description)
-    return LocationSensor(coordinator, description)
 
 
 class ReadingSensor(MeterEntity, SensorEntity):
@@ -392,6 +482,77 @@ class LogSensor(MeterEntity, SensorEntity):
         return {"at": at} if at else None
 
 
+class DemandSensor(MeterEntity, SensorEntity):
+    """Something of the half hour that runs, which goes on though the readings stay the same."""
+
+    entity_description: DemandSensorDescription
+    _unrecorded_attributes = frozenset({"counted_until", "expected_power", "readings"})
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the demand."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.demand.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def native_value(self) -> Decimal | None:
+        """The value; `None` as long as it is not known."""
+        demand = self.coordinator.demand.demand
+        return self.entity_description.value_fn(demand) if demand else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """What it rests on."""
+        demand = self.coordinator.demand.demand
+        return self.entity_description.attributes_fn(demand) if demand else None
+
+
+class PeriodSensor(MeterEntity, SensorEntity):
+    """The energy of a period."""
+
+    entity_description: PeriodSensorDescription
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the energy."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.energy.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def available(self) -> bool:
+        """Whether there is a reading; what is over needs none, known or not."""
+        return super().available or self.entity_description.state_class is None
+
+    @property
+    @override
+    def native_value(self) -> Decimal | None:
+        """The energy; `None` where not all of it was counted, or it is not known."""
+        return self._energy.energy_kwh if self._energy else None
+
+    @property
+    @override
+    def last_reset(self) -> datetime | None:
+        """When it was zero, if it is a total."""
+        return self._energy.start if self._energy and self.entity_description.state_class else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Since when it is counted, and what was not."""
+        if not (energy := self._energy):
+            return None
+        holes = [{"start": start, "end": end} for start, end in energy.not_counted]
+        incomplete = {"counted": energy.counted_kwh, "not_counted": holes} if holes else {}
+        return {"since": energy.start, **incomplete}
+
+    @property
+    def _energy(self) -> Energy | None:
+        return self.coordinator.energy.energy(self.entity_description.period, self.entity_description.direction)
+
+
 class LocationSensor(MeterEntity, SensorEntity):
     """Where the meter says that it is installed."""
 
@@ -424,3 +585,15 @@ class LinkSensor(ModuleEntity, SensorEntity):
     def native_value(self) -> int | str | datetime | None:
         """The value; `None` while it is not known."""
         return self.entity_description.value_fn(self.coordinator)
+
+
+ENTITIES: Mapping[type[BrouteSensorDescription], Callable[[BrouteCoordinator, Any], SensorEntity]] = {
+    ReadingSensorDescription: ReadingSensor,
+    ContractSensorDescription: ContractSensor,
+    LogSensorDescription: LogSensor,
+    DemandSensorDescription: DemandSensor,
+    PeriodSensorDescription: PeriodSensor,
+    BrouteSensorDescription: LocationSensor,
+    LinkSensorDescription: LinkSensor,
+}
+"""What is made of each kind of description."""

@@ -14,6 +14,7 @@ PAIRS = {
     "meter_fault": [Event.METER_FAULT, Event.METER_FAULT_OVER],
     "clock_wrong": [Event.CLOCK_WRONG, Event.CLOCK_RIGHT],
     "contract_exceeded": [Event.CONTRACT_EXCEEDED, Event.CONTRACT_KEPT],
+    "demand_exceeded": [Event.DEMAND_EXCEEDED, Event.DEMAND_KEPT],
 }
 
 

@@ -10,11 +10,11 @@ from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
 import pytest
 
-from custom_components.broute.const import CONF_CONTRACT
+from custom_components.broute.const import CONF_CONTRACT, CONF_ENERGY
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import TWO_WIRE, ScriptedLoad, SimulatedHome
 
-from .world import Ports, has_value, sensor, sensor_id, set_up, shown, until, value
+from .world import SECTIONS, Ports, has_value, sensor, sensor_id, set_up, shown, until, value
 
 AMPERES = {"limit": "amperes", "amperes": 40}
 BREAKER = {"limit": "main_breaker", "amperes": 30}
@@ -144,14 +144,17 @@ async def test_form_says_what_is_missing_and_keeps_what_was_typed(
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     step = await hass.config_entries.options.async_init(entry.entry_id)
-    step = await hass.config_entries.options.async_configure(step["flow_id"], {CONF_CONTRACT: typed})
+    step = await hass.config_entries.options.async_configure(step["flow_id"], SECTIONS | {CONF_CONTRACT: typed})
     assert step["type"] is FlowResultType.FORM
     assert step["errors"] == {"base": error}
     assert step["data_schema"] is not None
-    fields = {str(field): field.description for field in step["data_schema"].schema[CONF_CONTRACT].schema.schema}
+    form = step["data_schema"].schema
+    fields = {str(field): field.description for field in form[CONF_CONTRACT].schema.schema}
     assert fields["limit"] == {"suggested_value": typed["limit"]}
+    # The section at fault is open, and it alone.
+    assert {name: form[name].options["collapsed"] for name in SECTIONS} == {CONF_CONTRACT: False, CONF_ENERGY: True}
 
-    step = await hass.config_entries.options.async_configure(step["flow_id"], {CONF_CONTRACT: AMPERES})
+    step = await hass.config_entries.options.async_configure(step["flow_id"], SECTIONS | {CONF_CONTRACT: AMPERES})
     assert step["type"] is FlowResultType.CREATE_ENTRY
     await until(lambda: has_value(hass, "headroom"))
     assert entry.options[CONF_CONTRACT]["amperes"] == 40
@@ -176,5 +179,5 @@ async def test_what_is_no_limit_at_all_is_refused(
     await hass.config_entries.async_setup(entry.entry_id)
     step = await hass.config_entries.options.async_init(entry.entry_id)
     with pytest.raises(InvalidData):
-        await hass.config_entries.options.async_configure(step["flow_id"], {CONF_CONTRACT: typed})
+        await hass.config_entries.options.async_configure(step["flow_id"], SECTIONS | {CONF_CONTRACT: typed})
     hass.config_entries.options.async_abort(step["flow_id"])

@@ -130,6 +130,7 @@ async def test_each_entity_belongs_to_what_tells_it(
         *("boost", "clock_drift", "current_r", "current_t", "events", "export_energy", "fault"),
         "fixed_export_energy",
         *("fixed_import_energy", "import_energy", "installation_location", "log_until", "operating", "power"),
+        *("half_hour_energy", "demand", "demand_forecast"),
     }
 
 

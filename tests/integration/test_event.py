@@ -9,11 +9,11 @@ from homeassistant.const import EVENT_STATE_CHANGED
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 import pytest
 
-from custom_components.broute.const import CONF_CONTRACT
+from custom_components.broute.const import CONF_CONTRACT, CONF_DEMAND_TARGET, CONF_ENERGY
 from custom_components.broute.coordinator import GRACE_S, BrouteConfigEntry
 from simulator import ScriptedLoad, SimulatedHome
 
-from .world import Ports, has_value, sensor_id, set_up, until
+from .world import Ports, has_value, sensor_id, set_up, until, value
 
 
 @pytest.fixture
@@ -158,3 +158,26 @@ async def test_limit_that_is_exceeded_and_kept_again(
     load.step(home.clock.now(), 2000)
     await until(lambda: len(told) > 1, 120)
     assert told == [("contract_exceeded", None), ("contract_kept", None)]
+
+
+async def test_target_that_will_be_exceeded_and_is_kept_again(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    load: ScriptedLoad,
+    told: list[tuple[str, Any]],
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={CONF_ENERGY: {CONF_DEMAND_TARGET: 3}})
+    await set_up_quietly(hass, entry)
+    await until(lambda: value(hass, "demand_exceeded") == "off", 1800)
+    load.step(home.clock.now(), 6000)
+    await until(lambda: value(hass, "demand_exceeded") == "on", 1800)
+    # At once, though the readings are the same.
+    assert told == [("demand_exceeded", None)]
+    # In a new session nothing is known for a while.
+    home.meter.paa.end_session()
+    await until(lambda: value(hass, "demand_exceeded") == "unknown", 120)
+    await until(lambda: value(hass, "demand_exceeded") == "on", 1800)
+    load.step(home.clock.now(), 200)
+    await until(lambda: value(hass, "demand_exceeded") == "off", 3600)
+    assert told == [("demand_exceeded", None), ("demand_kept", None)]

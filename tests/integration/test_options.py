@@ -1,9 +1,10 @@
-"""Changing how often the meter is read, and how far back its log."""
+"""Changing how often the meter is read, how far back its log, and what is made of that for the household."""
 
 import asyncio
 from collections.abc import Collection
 from datetime import datetime, timedelta
 from itertools import pairwise
+from typing import Any
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_SCAN_INTERVAL
@@ -11,11 +12,17 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 
-from custom_components.broute.const import CONF_CONTRACT, CONF_HISTORY_DAYS, MIN_SCAN_INTERVAL_S
+from custom_components.broute.const import (
+    CONF_DEMAND_TARGET,
+    CONF_ENERGY,
+    CONF_HISTORY_DAYS,
+    CONF_READING_DAY,
+    MIN_SCAN_INTERVAL_S,
+)
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
-from .world import GET_RES, has_value, until, value
+from .world import GET_RES, SECTIONS, has_value, until, value
 
 
 async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
@@ -26,14 +33,20 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
     assert step["type"] is FlowResultType.FORM
     assert step["step_id"] == "init"
     assert step["data_schema"] is not None
-    proposed = step["data_schema"]({CONF_CONTRACT: {}})
-    assert proposed.keys() == {CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS, CONF_CONTRACT}
+    proposed = step["data_schema"](SECTIONS)
+    assert proposed.keys() == {CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS, *SECTIONS}
     assert (proposed[CONF_SCAN_INTERVAL], proposed[CONF_HISTORY_DAYS]) == (30, 44)
-    typed = proposed | {CONF_SCAN_INTERVAL: 120.0, CONF_HISTORY_DAYS: 99.0}
+    assert proposed[CONF_ENERGY] == {}
+    typed = proposed | {
+        CONF_SCAN_INTERVAL: 120.0,
+        CONF_HISTORY_DAYS: 99.0,
+        CONF_ENERGY: {CONF_DEMAND_TARGET: 3.5, CONF_READING_DAY: 21.0},
+    }
     step = await hass.config_entries.options.async_configure(step["flow_id"], typed)
     assert step["type"] is FlowResultType.CREATE_ENTRY
     assert entry.options == typed
     assert all(isinstance(entry.options[name], int) for name in (CONF_SCAN_INTERVAL, CONF_HISTORY_DAYS))
+    assert isinstance(entry.options[CONF_ENERGY][CONF_READING_DAY], int)
 
     # The entry is set up anew by itself.
     await until(lambda: value(hass, "power") == "unavailable")
@@ -45,9 +58,15 @@ async def test_options_are_changed(hass: HomeAssistant, home: SimulatedHome, ent
 
     step = await hass.config_entries.options.async_init(entry.entry_id)
     assert step["data_schema"] is not None
-    suggested = {str(field): field.description for field in step["data_schema"].schema}
+    form = step["data_schema"].schema
+    suggested = {str(field): field.description for field in form}
     assert suggested[CONF_SCAN_INTERVAL] == {"suggested_value": 120}
     assert suggested[CONF_HISTORY_DAYS] == {"suggested_value": 99}
+    assert {str(field): field.description for field in form[CONF_ENERGY].schema.schema} == {
+        CONF_DEMAND_TARGET: {"suggested_value": 3.5},
+        CONF_READING_DAY: {"suggested_value": 21},
+    }
+    assert [form[name].options for name in SECTIONS] == [{"collapsed": True}] * len(SECTIONS)
 
 
 async def test_meter_is_read_as_often_as_can_be(
@@ -86,13 +105,23 @@ def asked(home: SimulatedHome, start: datetime) -> list[tuple[datetime, Collecti
 
 
 @pytest.mark.parametrize(
-    "typed", [{CONF_SCAN_INTERVAL: 4}, {CONF_SCAN_INTERVAL: 3601}, {CONF_HISTORY_DAYS: 0}, {CONF_HISTORY_DAYS: 100}]
+    "typed",
+    [
+        {CONF_SCAN_INTERVAL: 4},
+        {CONF_SCAN_INTERVAL: 3601},
+        {CONF_HISTORY_DAYS: 0},
+        {CONF_HISTORY_DAYS: 100},
+        {CONF_ENERGY: {CONF_DEMAND_TARGET: 0.4}},
+        {CONF_ENERGY: {CONF_DEMAND_TARGET: 50.1}},
+        {CONF_ENERGY: {CONF_READING_DAY: 0}},
+        {CONF_ENERGY: {CONF_READING_DAY: 32}},
+    ],
 )
 async def test_options_have_limits(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, typed: dict[str, int]
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, typed: dict[str, Any]
 ) -> None:
     await hass.config_entries.async_setup(entry.entry_id)
     step = await hass.config_entries.options.async_init(entry.entry_id)
     with pytest.raises(InvalidData):
-        await hass.config_entries.options.async_configure(step["flow_id"], typed)
+        await hass.config_entries.options.async_configure(step["flow_id"], SECTIONS | typed)
     hass.config_entries.options.async_abort(step["flow_id"])

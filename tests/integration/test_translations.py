@@ -92,17 +92,20 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
         assert config["step"][step_id]["data_description"].keys() == fields
 
     form = tree["options"]["step"]["init"]
-    sections = {str(key): value.schema for key, value in options.OPTIONS.schema.items() if isinstance(value, section)}
+    schema = {str(key): field for key, field in options.OPTIONS.schema.items()}
+    sections = {name: field.schema for name, field in schema.items() if isinstance(field, section)}
     assert tree["options"]["step"].keys() == {"init"}
-    assert form["data"].keys() == {str(key) for key in options.OPTIONS.schema} - sections.keys()
+    assert form["data"].keys() == form["data_description"].keys() == schema.keys() - sections.keys()
     assert form["sections"].keys() == sections.keys()
-    for name, schema in sections.items():
-        assert form["sections"][name]["data"].keys() == {str(key) for key in schema.schema}
+    for name, of_section in sections.items():
+        fields = {str(key) for key in of_section.schema}
+        assert form["sections"][name].keys() == {"name", "description", "data", "data_description"}
+        assert form["sections"][name]["data"].keys() == form["sections"][name]["data_description"].keys() == fields
     assert tree["options"]["error"].keys() == OPTION_ERRORS
     choices = {
         field.config["translation_key"]: set(field.config["options"])
-        for schema in sections.values()
-        for field in schema.schema.values()
+        for of_section in sections.values()
+        for field in of_section.schema.values()
         if isinstance(field, SelectSelector)
     }
     assert {name: told["options"].keys() for name, told in tree["selector"].items()} == choices

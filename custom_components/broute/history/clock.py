@@ -12,7 +12,7 @@ from typing import Final
 from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 
-from ..aiobroute import ClockReading, SmartMeter
+from ..aiobroute import JST, ClockReading, SmartMeter
 from ..issues import Issue, Issues
 from .ledger import CLOCK_TOLERANCE, Ledger
 
@@ -95,6 +95,20 @@ class ClockWatch:
     def is_right(self) -> bool:
         """Whether stamps may be used: the clock was right when it was looked at."""
         return self._right_at_s is not None
+
+    @property
+    def now(self) -> datetime:
+        """What the meter's clock shows now, most likely: several looks at it tell that better than the last one.
+
+        Raises:
+            ClockWrongError: it is not right, or in doubt.
+        """
+        earliest = self.shows
+        if self._reading is None or self.offset is None:
+            return earliest
+        likely = dt_util.utcnow().astimezone(JST) + self.offset.middle
+        # Ours may have been set since.
+        return min(max(likely, earliest), self._reading.latest(self._now_s))
 
     def doubt(self) -> None:
         """Use no stamp before the clock was looked at again."""

@@ -119,6 +119,22 @@ class LogKeeper:
         """How far the log is."""
         return self._importer.progress
 
+    @property
+    def trusted_half_hour(self) -> CountersAt | None:
+        """The counters of the last half hour, if they came while the meter's clock was right."""
+        return self.half_hour if self.half_hour and self.half_hour.at == self._taken else None
+
+    @property
+    def now(self) -> datetime:
+        """What the meter's clock shows now, most likely.
+
+        Raises:
+            ClockWrongError: it is not right, or in doubt.
+        """
+        now, half_hour = self.clock.now, self.trusted_half_hour
+        # Whoever tells a half hour has begun it, though its clock may not have shown that as far as we know it.
+        return max(now, half_hour.at) if half_hour else now
+
     # Life.
 
     @callback

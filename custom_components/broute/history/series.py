@@ -43,9 +43,14 @@ class RecorderError(Exception):
     """The recorder does not read, or has not written; later it may."""
 
 
+def recorder_is_set_up(hass: HomeAssistant) -> bool:
+    """Tell whether there is a recorder at all."""
+    return DATA_INSTANCE in hass.data
+
+
 def recorder_is_there(hass: HomeAssistant) -> bool:
     """Tell whether there is a recorder at all, and whether its database can be used now."""
-    return DATA_INSTANCE in hass.data and get_instance(hass).async_recorder_ready.is_set()
+    return recorder_is_set_up(hass) and get_instance(hass).async_recorder_ready.is_set()
 
 
 class Series:

@@ -1,1 +1,1 @@
-"""What the readings mean for the household: pure rules, which know neither Home Assistant nor an event loop."""
+"""What the readings mean for the household: rules in plain values, and what follows a meter by them."""

@@ -22,6 +22,8 @@ class Event(StrEnum):
     METER_REPLACED = "meter_replaced"
     CONTRACT_EXCEEDED = "contract_exceeded"
     CONTRACT_KEPT = "contract_kept"
+    DEMAND_EXCEEDED = "demand_exceeded"
+    DEMAND_KEPT = "demand_kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +35,7 @@ class Circumstances:
         meter_fault: whether the meter says that it has a fault.
         clock_wrong: whether the meter's clock is wrong.
         contract_exceeded: whether more is taken than the limit of the supply allows.
+        demand_exceeded: whether the demand of this half hour will be above the target.
         replaced_at: when the meter was replaced the last time.
     """
 
@@ -40,6 +43,7 @@ class Circumstances:
     meter_fault: bool | None = None
     clock_wrong: bool | None = None
     contract_exceeded: bool | None = None
+    demand_exceeded: bool | None = None
     replaced_at: datetime | None = None
 
 
@@ -48,6 +52,7 @@ _BEGIN_AND_END: Final = {
     "meter_fault": (Event.METER_FAULT, Event.METER_FAULT_OVER),
     "clock_wrong": (Event.CLOCK_WRONG, Event.CLOCK_RIGHT),
     "contract_exceeded": (Event.CONTRACT_EXCEEDED, Event.CONTRACT_KEPT),
+    "demand_exceeded": (Event.DEMAND_EXCEEDED, Event.DEMAND_KEPT),
 }
 """What is told when one of the circumstances begins, and when it ends."""
 
