@@ -1,14 +1,11 @@
 """A module that is plugged in, in a real Home Assistant: it is offered, added, and wanted by others as well.
 
-Home Assistant finds no USB here, so a small integration of the test's own tells it of the simulated module's port, as
-any may that knows of more ports (`async_register_serial_port_scanner`). Both supported versions can do that.
 Each test leaves the meter read, for the next one.
 """
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-import json
 import os
 from pathlib import Path
 import sys
@@ -17,7 +14,6 @@ import pytest
 import pytest_asyncio
 
 from development.child_process import ChildProcess
-from development.config import CONFIGURATION
 from development.home_assistant import HomeAssistant
 from development.meter_in_home_assistant import (
     DOMAIN,
@@ -30,13 +26,13 @@ from development.meter_in_home_assistant import (
     wait_for_no_issue,
     wait_until_read,
 )
+from development.plugged_in import PLUGGED_IN, PRODUCT, plug_in
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 SPEED = "20"
-PRODUCT = "RS-WSUHA-P"
 FLOW_TIMEOUT_S = 120.0
 ISSUE_TIMEOUT_S = 300.0
 """The client's own pauses between attempts are not made shorter for a test, and two minutes of them are nobody's
@@ -44,27 +40,6 @@ business."""
 HOLD_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 10.0
 ENOUGH_SESSIONS = 3
-
-PLUGGED_IN = "plugged_in"
-"""The test's own integration. What it offers is in its part of the configuration."""
-MANIFEST = {
-    "domain": PLUGGED_IN,
-    "name": "Plugged in",
-    "codeowners": [],
-    "dependencies": ["usb"],
-    "documentation": "https://www.home-assistant.io/integrations/usb",
-    "iot_class": "calculated",
-    "version": "1",
-}
-SOURCE = """\
-from homeassistant.components.usb import USBDevice, async_register_serial_port_scanner
-
-
-async def async_setup(hass, config):
-    devices = [USBDevice(**device) for device in config["plugged_in"]]
-    async_register_serial_port_scanner(hass, lambda hass: devices)
-    return True
-"""
 
 HOLD = """\
 import fcntl, os, signal, sys
@@ -88,20 +63,7 @@ async def meter(tmp_path_factory: pytest.TempPathFactory, environment: str) -> A
 def config_folder(tmp_path_factory: pytest.TempPathFactory, meter: SimulatedMeter) -> Path:
     """Have the module plugged in when Home Assistant starts."""
     folder = tmp_path_factory.mktemp("config")
-    integration = folder / "custom_components" / PLUGGED_IN
-    integration.mkdir(parents=True)
-    (integration / "manifest.json").write_text(json.dumps(MANIFEST))
-    (integration / "__init__.py").write_text(SOURCE)
-    device = {
-        "device": meter.port,
-        "vid": "0584",
-        "pid": "00C3",
-        "serial_number": "A1B2C3D4",
-        "manufacturer": "RATOC Systems, Ltd.",
-        "description": PRODUCT,
-    }
-    # JSON is YAML.
-    (folder / "configuration.yaml").write_text(f"{CONFIGURATION}{PLUGGED_IN}: {json.dumps([device])}\n")
+    plug_in(folder, meter)
     return folder
 
 
@@ -206,7 +168,7 @@ def is_shown_since(before: Json) -> Callable[[Json | None], bool]:
 @pytest.mark.usefixtures("entry")
 async def test_log_has_the_two_lines_of_the_only_outage(home_assistant: HomeAssistant, meter: SimulatedMeter) -> None:
     assert await home_assistant.stop() == 0
-    # That there is the test's own integration is told as of any that is not Home Assistant's.
+    # That there is the integration which plugs it in is told as of any that is not Home Assistant's.
     complaints = [line for line in home_assistant.complaints() if f"custom integration {PLUGGED_IN}" not in line]
     assert len(complaints) == len(OUTAGE_LINES), complaints
     assert all(words in line for words, line in zip(OUTAGE_LINES, complaints, strict=True)), complaints

@@ -1,0 +1,129 @@
+"""A household that has had its meter in Home Assistant for weeks, and adds it anew.
+
+Below: the processes of `development`. Above: the windows on it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from itertools import pairwise
+from typing import Final
+
+from development.home_assistant import HomeAssistant
+from development.meter_in_home_assistant import DIRECTIONS, DOMAIN, JST, add_meter, midnight
+from development.simulated_meter import SimulatedMeter
+from development.websocket import Json
+from simulator import link_local
+from simulator.air import Pan
+from simulator.models import RELEASE_F
+
+from .screen import translations
+
+LOG_DAYS: Final = 44
+"""How far back the log is wanted unless the user chooses otherwise."""
+DAYS_TO_IMPORT: Final = 1
+"""So many of them, and today, are left to import when the meter is added anew: each takes 15 s at the least."""
+HOUR: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Household:
+    """A Home Assistant and a meter.
+
+    Attributes:
+        home_assistant: it.
+        meter: it.
+        log_begin: when the statistics of the meter's log begin.
+    """
+
+    home_assistant: HomeAssistant
+    meter: SimulatedMeter
+    log_begin: datetime
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What nobody else shall see: ID, password, serial number and addresses."""
+        mac = Pan().mac
+        return (
+            *(self.meter.route_b_id, self.meter.password, RELEASE_F.serial),
+            *(mac.hex().upper(), link_local(mac)[8:].hex().upper()),
+        )
+
+    async def entry(self) -> Json:
+        """Return the config entry of the meter."""
+        (entry,) = await self.home_assistant.entries(DOMAIN)
+        return entry
+
+    async def entities(self) -> list[Json]:
+        """Return the meter's and the module's entities that are not disabled, as they are registered."""
+        listed = await self.home_assistant.command("config/entity_registry/list")
+        return [entity for entity in listed if entity["platform"] == DOMAIN and entity["disabled_by"] is None]
+
+    async def entity_id(self, key: str) -> str:
+        """Return the id of one of the entities by the key of its name."""
+        (found,) = (one["entity_id"] for one in await self.entities() if one["translation_key"] == key)
+        return str(found)
+
+    async def devices(self) -> dict[str, Json]:
+        """Return the devices by what they are: "meter" and "module"."""
+        entry_id = (await self.entry())["entry_id"]
+        listed = await self.home_assistant.command("config/device_registry/list")
+        return {
+            "module" if one["via_device_id"] is None else "meter": one
+            for one in listed
+            if entry_id in one["config_entries"]
+        }
+
+    async def language(self) -> str:
+        """Return the language of the server, which names entities, devices and series."""
+        return str((await self.home_assistant.get("/api/config"))["language"])
+
+    async def speak(self, language: str) -> None:
+        """Set the language of the server, and set up the meter anew in it."""
+        if await self.language() == language:
+            return
+        await self.home_assistant.command("config/core/update", language=language)
+        # Home Assistant now begins to load the texts of its new language; whoever asks for them waits for that.
+        await self.home_assistant.texts(DOMAIN, "device", language)
+        await self.home_assistant.reload_entry((await self.entry())["entry_id"])
+
+
+async def with_a_past(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Household:
+    """Return a household that has removed its meter, and whose statistics of it end some days ago.
+
+    An import of all of the log would take a quarter of an hour. So its first weeks are put in as a restored backup
+    would have them: by the meter's registers, under the name that Home Assistant gives to the series of this meter.
+    """
+    begin = midnight(datetime.now(JST)) - timedelta(days=LOG_DAYS)
+    hours = (LOG_DAYS - DAYS_TO_IMPORT) * 24
+    entry = await add_meter(home_assistant, meter)
+    (token,) = {unique_id.partition("_")[0] for unique_id in await home_assistant.entity_ids(DOMAIN)}
+    await home_assistant.delete_entry(entry["entry_id"])
+
+    language = (await home_assistant.get("/api/config"))["language"]
+    names = translations(language)["common"]
+    truths = await meter.truths(begin + HOUR * number for number in range(hours + 1))
+    for direction in DIRECTIONS:
+        counters = {at: Decimal(truth[f"{direction}_kwh"]) for at, truth in truths.items()}
+        await home_assistant.command(
+            "recorder/import_statistics",
+            metadata={
+                "has_sum": True,
+                "mean_type": 0,
+                "name": names[f"log_{direction}"].format(name=entry["title"]),
+                "source": DOMAIN,
+                "statistic_id": f"{DOMAIN}:{token}_{direction}",
+                "unit_class": "energy",
+                "unit_of_measurement": "kWh",
+            },
+            stats=[
+                {
+                    "start": start.isoformat(),
+                    "state": float(counters[end]),
+                    "sum": float(counters[end] - counters[begin]),
+                }
+                for start, end in pairwise(counters)
+            ],
+        )
+    return Household(home_assistant, meter, begin)

@@ -1,0 +1,172 @@
+"""A meter that is added, looked at, set up and complained of, as each of its users sees that."""
+
+from datetime import datetime
+from decimal import Decimal
+
+import pytest
+
+from development.meter_in_home_assistant import (
+    JST,
+    READ_TIMEOUT_S,
+    is_known,
+    midnight,
+    only_issue,
+    series_of,
+    shown_bars,
+    true_bars,
+    wait_for_no_issue,
+    wait_until_read,
+)
+
+from .conftest import VISITORS, Window
+from .household import LOG_DAYS, Household
+from .pages import DevicePage, EnergyPage, HistoryPage, IntegrationPage, IntegrationsPage, RepairsPage
+from .screen import Screen, form_texts
+
+pytestmark = pytest.mark.asyncio(loop_scope="session")
+
+ISSUE_TIMEOUT_S = 60.0
+DEVICES = {"meter": "smart_meter", "module": "wisun_module"}
+MAY_BE_UNKNOWN = {
+    # Nothing has happened yet.
+    "events",
+    # In the first minutes of a half hour.
+    *("demand", "demand_exceeded", "demand_forecast", "half_hour_energy"),
+    # The log may begin behind it.
+    *("export_billing", "import_billing"),
+}
+"""Entities without a value in some households, or at some times."""
+
+
+async def test_form_tells_what_is_wrong(screen: Screen, added: Household) -> None:
+    texts = screen.visitor.texts
+    integrations = IntegrationsPage(screen)
+    await integrations.visit()
+    form = await integrations.add()
+    await screen.read(*form_texts(form.step, "config", texts))
+    await form.choose_port()
+    if not screen.visitor.phone:
+        await screen.picture("add")
+    await form.fill(id="0123", password="0123")
+    await form.submit()
+    await screen.read(texts["config"]["error"]["invalid_id"], texts["config"]["error"]["invalid_password"])
+    await form.close()
+
+
+async def test_options_are_explained_and_checked(screen: Screen, added: Household) -> None:
+    texts = screen.visitor.texts
+    of_contract = texts["options"]["step"]["init"]["sections"]["contract"]
+    by_current = texts["selector"]["contract_limit"]["options"]["amperes"]
+    integration = IntegrationPage(screen)
+    await integration.visit()
+    form = await integration.configure()
+    sections = [one for one in form.step["data_schema"] if one.get("type") == "expandable"]
+    assert sections
+    for one in sections:
+        section = form.section(texts["options"]["step"]["init"]["sections"][one["name"]]["name"])
+        assert not await form.is_open(section)
+        await form.turn(section)
+    await screen.read(*form_texts(form.step, "options", texts))
+
+    contract = form.section(of_contract["name"])
+    await contract.get_by_role("radio", name=by_current).click()
+    await form.type(contract, of_contract["data"]["amperes"], "")
+    if not screen.visitor.phone:
+        await screen.picture("options")
+    await form.turn(contract)
+    await form.submit()
+    await screen.read(texts["options"]["error"]["amperes_missing"], of_contract["data_description"]["limit"])
+
+    await form.type(contract, of_contract["data"]["amperes"], "40")
+    await form.submit()
+    await screen.read(await screen.label("ui.dialogs.options_flow.success.description"))
+    await form.finish()
+    await wait_until_read(added.home_assistant)
+
+
+async def test_repair_is_told_and_goes_away(added: Household, window: Window) -> None:
+    await added.meter.happen("meter_faulty", faulty=True)
+    issue = await only_issue(added.home_assistant, "meter_fault", ISSUE_TIMEOUT_S)
+    # The meter is believed when it has said so twice, which takes longer than to look at it.
+    for visitor in VISITORS:
+        texts = visitor.texts["issues"]["meter_fault"]
+        told = {part: text.format(**issue["translation_placeholders"]) for part, text in texts.items()}
+        async with window(visitor) as screen:
+            repairs = RepairsPage(screen)
+            await repairs.visit()
+            await screen.read(told["title"])
+            await repairs.open(told["title"])
+            await screen.read(*told.values())
+            if not visitor.phone:
+                await screen.picture("repair")
+            await repairs.close()
+
+    await added.meter.happen("meter_faulty", faulty=False)
+    await wait_for_no_issue(added.home_assistant)
+    async with window(VISITORS[0]) as screen:
+        await RepairsPage(screen).visit()
+        await screen.read(await screen.label("ui.panel.config.repairs.no_repairs"))
+
+
+async def test_diagnostics_can_be_shared(screen: Screen, added: Household) -> None:
+    page = DevicePage(screen, (await added.devices())["meter"]["id"])
+    await page.visit()
+    diagnostics = await page.download_diagnostics()
+    assert diagnostics["data"]
+    assert [secret for secret in added.secrets if secret.lower() in str(diagnostics).lower()] == []
+
+
+async def test_history_is_drawn(screen: Screen, added: Household) -> None:
+    keys = ("power", "current_r", "current_t")
+    page = HistoryPage(screen)
+    await page.visit(*[await added.entity_id(key) for key in keys])
+    await screen.read(*(screen.visitor.texts["entity"]["sensor"][key]["name"] for key in keys))
+    if not screen.visitor.phone:
+        await screen.picture("history")
+
+
+# By now the log has been read.
+@pytest.mark.parametrize("kind", ["module", "meter"])
+async def test_devices_have_all_entities_with_name_and_state(screen: Screen, home: Household, kind: str) -> None:
+    texts = screen.visitor.texts
+    device = (await home.devices())[kind]
+    entities = {
+        texts["entity"][one["entity_id"].partition(".")[0]][one["translation_key"]]["name"]: one
+        for one in await home.entities()
+        if one["device_id"] == device["id"]
+    }
+    known = [name for name, one in entities.items() if one["translation_key"] not in MAY_BE_UNKNOWN]
+    for name in known:
+        await home.home_assistant.wait_for_state(entities[name]["entity_id"], is_known, READ_TIMEOUT_S)
+
+    page = DevicePage(screen, device["id"])
+    await page.visit()
+    await screen.read(texts["device"][DEVICES[kind]]["name"], *entities)
+    empty = {await screen.label(f"state.default.{state}") for state in ("unknown", "unavailable")}
+    states = await page.states()
+    assert states.keys() == entities.keys()
+    assert [name for name in known if states[name] in empty] == []
+    if kind == "meter":
+        await screen.picture("device-phone" if screen.visitor.phone else "device")
+
+
+async def test_energy_dashboard_shows_the_log(screen: Screen, home: Household) -> None:
+    shown = await shown_bars(home.home_assistant)
+    truth = await true_bars(home.meter, shown, home.log_begin)
+    series = {direction: known["name"] for direction, known in (await series_of(home.home_assistant)).items()}
+    today = midnight(datetime.now(JST))
+    page = EnergyPage(screen)
+    await page.visit()
+    await page.show("now-365d")
+    bars = await page.bars()
+    assert bars.keys() == set(series.values())
+    for direction, sign in (("import", 1), ("export", -1)):
+        drawn = {at: sign * energy for at, energy in bars[series[direction]].items() if home.log_begin <= at < today}
+        assert drawn == {bar.start: bar.change for bar in truth[direction]["day"] if bar.start < today}
+        assert len(drawn) == LOG_DAYS
+    totals = await page.totals()
+    for name, energies in bars.items():
+        assert totals[name] == f"{sum(energies.values(), Decimal()).normalize():,f} kWh"
+    await page.show("now-30d")
+    await screen.read(*series.values())
+    await screen.picture("energy-phone" if screen.visitor.phone else "energy")
