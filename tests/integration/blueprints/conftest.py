@@ -53,6 +53,7 @@ def clocks(home: SimulatedHome, wall_clock: Callable[[SimulatedHome], None]) -> 
     with (
         patch("homeassistant.util.dt.now", now),
         patch("homeassistant.core.time", stand_in),
+        patch("homeassistant.helpers.entity.timer", stand_in.time),
         patch(f"{event}.time", stand_in),
         # A timer of the loop goes off a moment late, or Home Assistant would set it anew without an end.
         patch(f"{event}.time_tracker_timestamp", lambda: stand_in.time() + LATE_S),
@@ -83,7 +84,9 @@ def options() -> dict[str, Any]:
 
 
 @pytest.fixture
-async def read(hass: HomeAssistant, house: House, entry: BrouteConfigEntry, options: dict[str, Any]) -> BrouteConfigEntry:
+async def read(
+    hass: HomeAssistant, house: House, entry: BrouteConfigEntry, options: dict[str, Any]
+) -> BrouteConfigEntry:
     """Return the entry, whose meter is read."""
     await house.begin()
     hass.config_entries.async_update_entry(entry, options={CONF_SCAN_INTERVAL: 5, **options})

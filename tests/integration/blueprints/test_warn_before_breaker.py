@@ -23,7 +23,7 @@ def notes(language: str) -> dict[str, Any]:
 
 
 def told(hass: HomeAssistant) -> list[str]:
-    notifications = hass.data["persistent_notification"]
+    notifications = hass.data.get("persistent_notification", {})
     return [one["message"] for one in notifications.values()]
 
 
