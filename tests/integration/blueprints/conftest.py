@@ -18,7 +18,7 @@ from homeassistant.util import dt as dt_util
 import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
-from simulator import JST, Registers, ScriptedLoad, SimulatedHome
+from simulator import Registers, ScriptedLoad, SimulatedHome
 
 from ..world import Ports, has_value, set_up, until
 from .house import House

@@ -15,7 +15,7 @@ from homeassistant.util.yaml import dump
 from simulator import ScriptedLoad, SimulatedHome
 
 HELPERS = {
-    "input_boolean": {name: None for name in ("heater", "boiler", "fan", "on_by_surplus")},
+    "input_boolean": dict.fromkeys(("heater", "boiler", "fan", "on_by_surplus")),
     "input_text": {"shed": None},
 }
 """Appliances, and what automations remember; all of it is restored after a restart."""

@@ -1,4 +1,4 @@
-"""Use what would be sold: for as long as there is some, without switching to and fro, and not what is somebody else's."""
+"""Use what would be sold: while there is some, without switching to and fro, and not what is somebody else's."""
 
 import asyncio
 from datetime import timedelta
