@@ -74,27 +74,33 @@ class House:
 
     async def automate(self, blueprint: str, **inputs: Any) -> None:
         """Make an automation from a blueprint, or make it anew."""
-        config = {"id": blueprint, "alias": blueprint}
-        config |= {"use_blueprint": {"path": f"broute/{blueprint}.yaml", "input": inputs}}
-        (Path(self.hass.config.config_dir) / "configuration.yaml").write_text(dump({AUTOMATION: [config]}))
+        used = {"path": f"broute/{blueprint}.yaml", "input": inputs}
+        await self.automate_as({"alias": blueprint, "use_blueprint": used})
+
+    async def automate_as(self, config: dict[str, Any]) -> None:
+        """Make an automation, in place of any other."""
+        automations = [{"id": "automation", **config}]
+        self._write(automations)
         if AUTOMATION in self.hass.config.components:
             await self.hass.services.async_call(AUTOMATION, SERVICE_RELOAD, blocking=True)
         else:
-            assert await async_setup_component(self.hass, AUTOMATION, {AUTOMATION: [config]})
-        state = self.hass.states.get(f"automation.{blueprint}")
-        assert state
+            assert await async_setup_component(self.hass, AUTOMATION, {AUTOMATION: automations})
+        (state,) = self.hass.states.async_all(AUTOMATION)
         assert state.state == "on"
 
     async def stop_automations(self) -> None:
         """Have no automations any more, whatever they are doing."""
         if AUTOMATION not in self.hass.config.components:
             return
-        (Path(self.hass.config.config_dir) / "configuration.yaml").write_text(dump({AUTOMATION: []}))
+        self._write([])
         await self.hass.services.async_call(AUTOMATION, SERVICE_RELOAD, blocking=True)
 
     def since(self, at: datetime) -> list[timedelta]:
         """Return how long after an instant automations have fired."""
         return [fired - at for fired in self.fired if fired >= at]
+
+    def _write(self, automations: list[dict[str, Any]]) -> None:
+        (Path(self.hass.config.config_dir) / "configuration.yaml").write_text(dump({AUTOMATION: automations}))
 
     @callback
     def _follow(self, event: Event[EventStateChangedData]) -> None:

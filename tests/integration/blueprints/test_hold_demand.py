@@ -1,4 +1,4 @@
-"""Hold the demand under a target: loads go while it will be exceeded, and come back when they fit or it is a new one."""
+"""Hold the demand under a target: loads go while it will be exceeded, and come back when they fit, or in a new one."""
 
 import asyncio
 from datetime import datetime, timedelta
