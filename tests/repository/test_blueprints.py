@@ -3,7 +3,6 @@
 from pathlib import Path
 import re
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.components.blueprint.importer import _get_github_import_url
@@ -14,6 +13,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
+from .test_documents import IMPORT
 from .tree import HOME, INTEGRATION, TOP, links, name_of, parsed, tracked
 
 FOLDER = TOP / "blueprints" / "automation" / "broute"
@@ -119,9 +119,5 @@ def test_entities_to_choose_from_are_the_right_ones(path: Path) -> None:
 
 
 def test_each_can_be_imported_from_the_document() -> None:
-    offered = []
-    for target in links(DOCUMENT):
-        url = urlsplit(target)
-        if (url.netloc, url.path) == ("my.home-assistant.io", "/redirect/blueprint_import/"):
-            offered += parse_qs(url.query)["blueprint_url"]
+    offered = [target.removeprefix(IMPORT) for target in links(DOCUMENT) if target.startswith(IMPORT)]
     assert sorted(offered) == [metadata(path)["source_url"] for path in blueprints()]
