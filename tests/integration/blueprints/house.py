@@ -7,8 +7,8 @@ from typing import Any
 
 from homeassistant.components.automation import EVENT_AUTOMATION_TRIGGERED
 from homeassistant.components.automation.const import DOMAIN as AUTOMATION
-from homeassistant.const import EVENT_STATE_CHANGED, SERVICE_RELOAD
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_STATE_CHANGED, SERVICE_RELOAD
+from homeassistant.core import CoreState, Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import dump
 
@@ -87,6 +87,13 @@ class House:
             assert await async_setup_component(self.hass, AUTOMATION, {AUTOMATION: automations})
         (state,) = self.hass.states.async_all(AUTOMATION)
         assert state.state == "on"
+
+    async def start_with(self, blueprint: str, **inputs: Any) -> None:
+        """Let Home Assistant start with an automation, on the states that there are."""
+        self.hass.set_state(CoreState.starting)
+        await self.automate(blueprint, **inputs)
+        self.hass.set_state(CoreState.running)
+        self.hass.bus.async_fire(EVENT_HOMEASSISTANT_STARTED)
 
     async def stop_automations(self) -> None:
         """Have no automations any more, whatever they are doing."""

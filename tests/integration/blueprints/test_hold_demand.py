@@ -35,10 +35,14 @@ async def house(hass: HomeAssistant, house: House, read: BrouteConfigEntry) -> H
     house.take(300)
     await until(lambda: has_value(hass, "demand_forecast"), 600)
     await asyncio.sleep((HALF_PAST + timedelta(minutes=2) - house.now).total_seconds())
+    await automate(hass, house)
+    return house
+
+
+async def automate(hass: HomeAssistant, house: House) -> None:
     loads = {"load_1": HEATER, "power_1": 1000, "load_2": BOILER, "power_2": 500}
     sensors = {"target": sensor_id(hass, "demand_exceeded"), "forecast": sensor_id(hass, "demand_forecast")}
     await house.automate(NAME, memory=MEMORY, **sensors, **loads)
-    return house
 
 
 def demand_kw(house: House, start: datetime) -> float:
@@ -85,10 +89,19 @@ async def test_loads_come_back_after_a_restart_and_without_readings(hass: HomeAs
     house.home.faults.meter_silent = True
     house.take(100)
     await until(lambda: value(hass, "demand_exceeded") in {"unavailable", "unknown"}, 600)
-    loads = {"load_1": HEATER, "power_1": 1000, "load_2": BOILER, "power_2": 500}
-    sensors = {"target": sensor_id(hass, "demand_exceeded"), "forecast": sensor_id(hass, "demand_forecast")}
-    await house.automate(NAME, memory=MEMORY, **sensors, **loads)
+    await automate(hass, house)
     at = house.now
     await until(lambda: len(house.switched) == 4, 9000)
     assert house.names[2:] == ["boiler on", "heater on"]
     assert timedelta(hours=1) < house.switched[2][0] - at < timedelta(hours=1, minutes=3)
+
+
+async def test_loads_come_back_where_there_is_no_target_any_more(
+    hass: HomeAssistant, house: House, read: BrouteConfigEntry
+) -> None:
+    house.take(3000)
+    await until(lambda: house.names == ["heater off", "boiler off"], 900)
+    hass.config_entries.async_update_entry(read, options={})
+    await hass.config_entries.async_reload(read.entry_id)
+    await until(lambda: len(house.switched) == 4, 9000)
+    assert house.names[2:] == ["boiler on", "heater on"]

@@ -89,3 +89,14 @@ async def test_minimum_time(hass: HomeAssistant, house: House, read: BrouteConfi
     await asyncio.sleep(80)
     assert len(house.fired) == 1
     assert told(hass) == ["契約の上限に近づいています: 契約の 91.6% を使用しています。"]
+
+
+@pytest.mark.parametrize(("watts", "times"), [(1000, 0), (2750, 1)])
+async def test_start_where_it_is_tight_already(
+    hass: HomeAssistant, house: House, read: BrouteConfigEntry, watts: int, times: int
+) -> None:
+    house.take(watts)
+    await asyncio.sleep(30)
+    await house.start_with(NAME, usage=sensor_id(hass, "contract_usage"), **notes("en"))
+    await asyncio.sleep(60)
+    assert len(told(hass)) == times

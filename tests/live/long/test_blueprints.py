@@ -212,7 +212,7 @@ async def fires(home_assistant: HomeAssistant, name: str, since: datetime) -> ti
     """Wait until an automation fires, and return how long after an instant it has."""
 
     def is_fired(state: Json | None) -> bool:
-        at = state and state["attributes"]["last_triggered"]
+        at = state["attributes"]["last_triggered"] if state else None
         return at is not None and datetime.fromisoformat(at) >= since
 
     await home_assistant.wait_for_state(f"automation.{name}", is_fired)
