@@ -1,4 +1,4 @@
-"""The automations of the README: Home Assistant takes them as they are."""
+"""The automations of the README and of docs/automations.md: Home Assistant takes them as they are."""
 
 import re
 from typing import Any
@@ -14,9 +14,12 @@ from custom_components.broute.services import async_setup_services
 
 from .tree import TOP
 
+DOCUMENTS = (TOP / "README.md", TOP / "docs" / "automations.md")
+
 
 def examples() -> list[Any]:
-    blocks = re.findall(r"^```yaml\n(.*?)^```$", (TOP / "README.md").read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    text = "\n".join(document.read_text("utf-8") for document in DOCUMENTS)
+    blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [parse_yaml(block) for block in blocks if "triggers:" in block]
 
 
@@ -29,7 +32,7 @@ async def test_automation_is_valid(hass: HomeAssistant, example: dict[str, Any])
 
 
 def test_there_are_examples() -> None:
-    assert len(examples()) == 4
+    assert len(examples()) == 9
 
 
 async def test_actions_in_examples_exist(hass: HomeAssistant) -> None:
