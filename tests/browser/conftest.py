@@ -12,12 +12,13 @@ import pytest_asyncio
 from development.child_process import free_port
 from development.config import CHECKOUT, write_config
 from development.home_assistant import HomeAssistant
-from development.meter_in_home_assistant import DIRECTIONS, LANGUAGES, MIDNIGHT_S, log_until
+from development.meter_in_home_assistant import DIRECTIONS, LANGUAGES, MIDNIGHT_S, is_shown, log_until
 from development.plugged_in import PRODUCT, plug_in
 from development.simulated_meter import SimulatedMeter
+from development.websocket import Json
 
-from .household import Household, with_a_past
-from .pages import CONNECT_TIMEOUT_S, EnergySettings, IntegrationsPage, log_in
+from .household import Household, series_name, with_a_past
+from .pages import CONNECT_TIMEOUT_S, BlueprintsPage, DevicePage, EnergySettings, IntegrationsPage, log_in
 from .screen import TIMEOUT_S, Complaints, Screen, Visitor, form_texts, translations
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -52,6 +53,8 @@ def pictures(pytestconfig: pytest.Config) -> Path:
     """Return the folder of the pictures."""
     folder: Path = pytestconfig.getoption("pictures")
     folder.mkdir(exist_ok=True)
+    for old in folder.glob("*.png"):
+        old.unlink()
     return folder
 
 
@@ -72,6 +75,7 @@ async def home_assistant(
     assert hass.exists(), f"{hass} is missing: run script/setup"
     folder, port = tmp_path_factory.mktemp("config"), free_port()
     plug_in(folder, meter)
+    shutil.copytree(CHECKOUT / "blueprints", folder / "blueprints")
     write_config(folder, port)
     async with HomeAssistant(hass, folder, port, username=USERNAME, password=PASSWORD) as running:
         yield running
@@ -161,13 +165,37 @@ async def added(household: Household, window: Window) -> Household:
 async def home(added: Household, window: Window) -> Household:
     """Have all of the meter's log, and in the Energy dashboard, where a user puts it."""
     await log_until(added.home_assistant, IMPORT_TIMEOUT_S)
-    texts, title = translations(await added.language()), (await added.entry())["title"]
+    language, entry = await added.language(), await added.entry()
+    names = translations(language)["entity"]
     async with window(Visitor("en", phone=False)) as screen:
         settings = EnergySettings(screen)
         await settings.visit()
-        energy_from, energy_to = (texts["common"][f"log_{direction}"].format(name=title) for direction in DIRECTIONS)
-        await settings.add_grid_connection(energy_from, energy_to, texts["entity"]["sensor"]["power"]["name"])
+        energy_from, energy_to = (series_name(entry, direction, language) for direction in DIRECTIONS)
+        await settings.add_grid_connection(energy_from, energy_to, names["sensor"]["power"]["name"])
+
+        # From now on there is something to see in a graph.
+        device = DevicePage(screen, (await added.devices())["meter"]["id"])
+        await device.visit()
+        await device.turn_on(names["switch"]["boost"]["name"])
+    await added.home_assistant.wait_for_state(await added.entity_id("boost"), is_shown("on"))
     return added
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def automation(added: Household, window: Window) -> Json:
+    """Make an automation of a blueprint, as a user does, and return its state."""
+    blueprint = (await added.blueprints())["tell_of_trouble"]
+    events = translations(await added.language())["entity"]["event"]["events"]["name"]
+    async with window(Visitor("en", phone=False)) as screen:
+        blueprints = BlueprintsPage(screen)
+        await blueprints.visit()
+        form = await blueprints.use(blueprint["name"])
+        await form.choose(blueprint["input"]["meter"]["input"]["events"]["name"], events)
+        await form.select("English")
+        await form.save()
+        await screen.look()
+    (made,) = [one for one in await added.home_assistant.states() if one["entity_id"].startswith("automation.")]
+    return made
 
 
 @pytest.fixture(scope="session", params=VISITORS, ids=str)

@@ -11,7 +11,7 @@ from itertools import pairwise
 from typing import Final
 
 from development.home_assistant import HomeAssistant
-from development.meter_in_home_assistant import DIRECTIONS, DOMAIN, JST, add_meter, midnight
+from development.meter_in_home_assistant import DIRECTIONS, DOMAIN, JST, add_meter, midnight, series_of, wait_until_read
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
 from simulator import link_local
@@ -75,6 +75,15 @@ class Household:
             if entry_id in one["config_entries"]
         }
 
+    async def blueprints(self) -> dict[str, Json]:
+        """Return what Home Assistant knows of our blueprints, by their names without folder and ending."""
+        listed = await self.home_assistant.command("blueprint/list", domain="automation")
+        return {
+            path.removeprefix(f"{DOMAIN}/").removesuffix(".yaml"): known["metadata"]
+            for path, known in listed.items()
+            if path.startswith(f"{DOMAIN}/")
+        }
+
     async def language(self) -> str:
         """Return the language of the server, which names entities, devices and series."""
         return str((await self.home_assistant.get("/api/config"))["language"])
@@ -86,7 +95,18 @@ class Household:
         await self.home_assistant.command("config/core/update", language=language)
         # Home Assistant now begins to load the texts of its new language; whoever asks for them waits for that.
         await self.home_assistant.texts(DOMAIN, "device", language)
-        await self.home_assistant.reload_entry((await self.entry())["entry_id"])
+        entry = await self.entry()
+        await self.home_assistant.reload_entry(entry["entry_id"])
+        await wait_until_read(self.home_assistant)
+        # The series get their new names with the rows of the next full hour. That is not waited for.
+        for direction, known in (await series_of(self.home_assistant)).items():
+            await _write_series(self.home_assistant, known["statistic_id"], series_name(entry, direction, language), [])
+
+
+def series_name(entry: Json, direction: str, language: str) -> str:
+    """Return what a series of the meter's log is called."""
+    name: str = translations(language)["common"][f"log_{direction}"]
+    return name.format(name=entry["title"])
 
 
 async def with_a_past(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Household:
@@ -102,28 +122,26 @@ async def with_a_past(home_assistant: HomeAssistant, meter: SimulatedMeter) -> H
     await home_assistant.delete_entry(entry["entry_id"])
 
     language = (await home_assistant.get("/api/config"))["language"]
-    names = translations(language)["common"]
     truths = await meter.truths(begin + HOUR * number for number in range(hours + 1))
     for direction in DIRECTIONS:
         counters = {at: Decimal(truth[f"{direction}_kwh"]) for at, truth in truths.items()}
-        await home_assistant.command(
-            "recorder/import_statistics",
-            metadata={
-                "has_sum": True,
-                "mean_type": 0,
-                "name": names[f"log_{direction}"].format(name=entry["title"]),
-                "source": DOMAIN,
-                "statistic_id": f"{DOMAIN}:{token}_{direction}",
-                "unit_class": "energy",
-                "unit_of_measurement": "kWh",
-            },
-            stats=[
-                {
-                    "start": start.isoformat(),
-                    "state": float(counters[end]),
-                    "sum": float(counters[end] - counters[begin]),
-                }
-                for start, end in pairwise(counters)
-            ],
-        )
+        rows = [
+            {"start": start.isoformat(), "state": float(counters[end]), "sum": float(counters[end] - counters[begin])}
+            for start, end in pairwise(counters)
+        ]
+        name = series_name(entry, direction, language)
+        await _write_series(home_assistant, f"{DOMAIN}:{token}_{direction}", name, rows)
     return Household(home_assistant, meter, begin)
+
+
+async def _write_series(home_assistant: HomeAssistant, statistic_id: str, name: str, rows: list[Json]) -> None:
+    metadata = {
+        "has_sum": True,
+        "mean_type": 0,
+        "name": name,
+        "source": DOMAIN,
+        "statistic_id": statistic_id,
+        "unit_class": "energy",
+        "unit_of_measurement": "kWh",
+    }
+    await home_assistant.command("recorder/import_statistics", metadata=metadata, stats=rows)

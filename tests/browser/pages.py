@@ -8,7 +8,9 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from decimal import Decimal
 import json
+import re
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from playwright.async_api import Locator, Page, expect
 
@@ -24,6 +26,13 @@ CONNECT_TIMEOUT_S: Final = 120.0
 """For what a module does until the meter is read: as the forms tell."""
 
 
+_SCROLL_ON: Final = """list => {
+    const isAtItsEnd = list.scrollTop + list.clientHeight >= list.scrollHeight;
+    list.scrollTop = isAtItsEnd ? 0 : list.scrollTop + list.clientHeight / 2;
+    return new Promise(requestAnimationFrame);
+}"""
+
+
 async def log_in(page: Page, username: str, password: str) -> None:
     """Log in, and keep that."""
     await page.goto("/")
@@ -37,8 +46,23 @@ async def choose(field: Locator, name: str) -> None:
     """Choose what has this name from a list that opens when the field is clicked."""
     await field.locator("ha-picker-field").click()
     choices = field.page.locator("ha-picker-combo-box")
-    await choices.locator("ha-list-item-option").filter(has=field.page.get_by_text(name, exact=True)).click()
+    option = choices.locator("ha-list-item-option").filter(has=field.page.get_by_text(name, exact=True))
+    async with asyncio.timeout(TIMEOUT_S):
+        # Only what can be seen of a list is there.
+        while not await option.count():
+            await choices.locator("lit-virtualizer").evaluate(_SCROLL_ON)
+    await option.click()
     await expect(choices).to_have_count(0)
+
+
+async def is_open(section: Locator) -> bool:
+    """Tell whether a section of a form is open."""
+    return await section.get_attribute("expanded") is not None
+
+
+async def turn(section: Locator) -> None:
+    """Open a section of a form that is closed, or close an open one."""
+    await section.locator("#summary").click()
 
 
 class FlowDialog:
@@ -80,14 +104,6 @@ class FlowDialog:
     async def type(self, section: Locator, label: str, number: str) -> None:
         """Type a number into the field of a section that has this label."""
         await section.locator("ha-selector-number", has_text=label).locator("input").fill(number)
-
-    async def is_open(self, section: Locator) -> bool:
-        """Tell whether a section is open."""
-        return await section.get_attribute("expanded") is not None
-
-    async def turn(self, section: Locator) -> None:
-        """Open a section that is closed, or close an open one."""
-        await section.locator("#summary").click()
 
     async def submit(self) -> None:
         """Submit the form."""
@@ -171,6 +187,11 @@ class DevicePage:
         rows = self._screen.page.locator("ha-device-entities-card hui-generic-entity-row")
         shown = [await self._screen.texts(row) for row in await rows.all()]
         return {name: " ".join(state) for name, *state in shown}
+
+    async def turn_on(self, name: str) -> None:
+        """Turn on the switch of this name."""
+        row = self._screen.page.locator("ha-device-entities-card hui-generic-entity-row", has_text=name)
+        await row.locator("ha-switch").click()
 
     async def download_diagnostics(self) -> Any:
         """Download the diagnostics, and return what is in them."""
@@ -284,9 +305,84 @@ class HistoryPage:
         """Go nowhere yet."""
         self._screen = screen
 
-    async def visit(self, *entity_ids: str) -> None:
-        """Go there, and wait until the graphs are drawn."""
-        await self._screen.visit(f"/history?entity_id={','.join(entity_ids)}")
+    async def visit(self, since: datetime, *entity_ids: str) -> None:
+        """Go there, and wait until the graphs from then until now are drawn."""
+        times = {"start_date": since.isoformat(), "end_date": datetime.now(UTC).isoformat()}
+        await self._screen.visit(f"/history?{urlencode({'entity_id': ','.join(entity_ids), **times})}")
         await expect(self._screen.page.locator("state-history-charts canvas").first).to_be_visible()
         empty = await self._screen.label("ui.components.history_charts.no_history_found")
         await expect(self._screen.page.get_by_text(empty)).to_have_count(0)
+
+
+class BlueprintsPage:
+    """Settings > Automations & scenes > Blueprints."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Go nowhere yet."""
+        self._screen = screen
+
+    async def visit(self) -> None:
+        """Go there."""
+        await self._screen.visit("/config/blueprint/dashboard")
+
+    async def use(self, name: str) -> AutomationForm:
+        """Begin to make an automation of the blueprint of this name."""
+        await self._screen.page.locator("ha-data-table").get_by_text(name, exact=True).click()
+        form = AutomationForm(self._screen)
+        await form.is_there()
+        return form
+
+
+class AutomationForm:
+    """The form of an automation that is made from a blueprint."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Be it open already or not."""
+        self._screen = screen
+        self._form = screen.page.locator("blueprint-automation-editor")
+
+    async def visit(self, automation_id: str) -> None:
+        """Go to that of an automation which is there."""
+        await self._screen.visit(f"/config/automation/edit/{automation_id}")
+        await self.is_there()
+
+    async def is_there(self) -> None:
+        """Wait until the form can be filled in."""
+        await expect(self._form.locator("ha-settings-row").first).to_be_visible()
+
+    async def open_sections(self) -> None:
+        """Open those sections that are closed."""
+        for section in await self._form.locator("ha-expansion-panel:has(> .section-header)").all():
+            if not await is_open(section):
+                await turn(section)
+
+    async def choose(self, name: str, entity: str) -> None:
+        """Choose an entity, by its name, for the input of a name."""
+        await choose(self._form.locator("ha-settings-row", has_text=name), entity)
+
+    async def select(self, option: str) -> None:
+        """Select one of the options that can all be seen."""
+        await self._form.get_by_role("radio", name=option, exact=True).click()
+
+    async def save(self) -> None:
+        """Save the automation, and wait until that is done."""
+        label = await self._screen.label("ui.common.save")
+        await self._screen.page.get_by_role("button", name=label).click()
+        await self._screen.page.wait_for_url(re.compile(r"/config/automation/edit/(?!new)"))
+
+
+class Notifications:
+    """What Home Assistant notifies of, in the drawer at the side."""
+
+    def __init__(self, screen: Screen) -> None:
+        """Open nothing yet."""
+        self._screen = screen
+
+    async def open(self) -> None:
+        """Open the drawer."""
+        await self._screen.page.get_by_text(await self._screen.label("ui.notification_drawer.title")).first.click()
+
+    async def close(self) -> None:
+        """Close it."""
+        await self._screen.page.locator("notification-drawer ha-icon-button-prev").click()
+        await self._screen.no_dialog()

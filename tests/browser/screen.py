@@ -83,7 +83,8 @@ def translations(language: str) -> Any:
 
 def plain(text: str) -> str:
     """Return a text without what Markdown makes of it, and without blanks: as it can be looked for in a page."""
-    return re.sub(r"\s+", "", re.sub(r"^(?:\d+\.|-) |[*`]", "", text, flags=re.MULTILINE))
+    without_links = re.sub(r"\[(.+?)\]\(\S+?\)", r"\1", text)
+    return re.sub(r"\s+", "", re.sub(r"^(?:\d+\.|-) |[*`]", "", without_links, flags=re.MULTILINE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -276,3 +277,12 @@ def _field_texts(fields: Iterable[Json], texts: Any, of_selectors: Any) -> Itera
             yield texts["data_description"][name]
             if select := one["selector"].get("select"):
                 yield from (of_selectors[select["translation_key"]]["options"][value] for value in select["options"])
+
+
+def blueprint_texts(blueprint: Json) -> list[str]:
+    """Return all that has to be read in the form of a blueprint, as Home Assistant's server describes it."""
+    texts = [blueprint["name"], blueprint.get("description") or ""]
+    for one in blueprint["input"].values():
+        # It may be a section.
+        texts += blueprint_texts({"input": {}, **one})
+    return texts

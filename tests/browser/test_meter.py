@@ -1,31 +1,46 @@
 """A meter that is added, looked at, set up and complained of, as each of its users sees that."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 
+from development.config import CHECKOUT
 from development.meter_in_home_assistant import (
+    DIRECTIONS,
     JST,
     READ_TIMEOUT_S,
     is_known,
     midnight,
     only_issue,
-    series_of,
     shown_bars,
     true_bars,
     wait_for_no_issue,
     wait_until_read,
 )
+from development.websocket import Json
 
 from .conftest import VISITORS, Window
-from .household import LOG_DAYS, Household
-from .pages import DevicePage, EnergyPage, HistoryPage, IntegrationPage, IntegrationsPage, RepairsPage
-from .screen import Screen, form_texts
+from .household import LOG_DAYS, Household, series_name
+from .pages import (
+    AutomationForm,
+    BlueprintsPage,
+    DevicePage,
+    EnergyPage,
+    HistoryPage,
+    IntegrationPage,
+    IntegrationsPage,
+    Notifications,
+    RepairsPage,
+    is_open,
+    turn,
+)
+from .screen import Screen, blueprint_texts, form_texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ISSUE_TIMEOUT_S = 60.0
+BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "broute"
 DEVICES = {"meter": "smart_meter", "module": "wisun_module"}
 MAY_BE_UNKNOWN = {
     # Nothing has happened yet.
@@ -64,8 +79,8 @@ async def test_options_are_explained_and_checked(screen: Screen, added: Househol
     assert sections
     for one in sections:
         section = form.section(texts["options"]["step"]["init"]["sections"][one["name"]]["name"])
-        assert not await form.is_open(section)
-        await form.turn(section)
+        assert not await is_open(section)
+        await turn(section)
     await screen.read(*form_texts(form.step, "options", texts))
 
     contract = form.section(of_contract["name"])
@@ -73,7 +88,7 @@ async def test_options_are_explained_and_checked(screen: Screen, added: Househol
     await form.type(contract, of_contract["data"]["amperes"], "")
     if not screen.visitor.phone:
         await screen.picture("options")
-    await form.turn(contract)
+    await turn(contract)
     await form.submit()
     await screen.read(texts["options"]["error"]["amperes_missing"], of_contract["data_description"]["limit"])
 
@@ -84,7 +99,8 @@ async def test_options_are_explained_and_checked(screen: Screen, added: Househol
     await wait_until_read(added.home_assistant)
 
 
-async def test_repair_is_told_and_goes_away(added: Household, window: Window) -> None:
+async def test_fault_is_told_and_goes_away(added: Household, window: Window, automation: Json) -> None:
+    """By a repair, and by the automation of the blueprint."""
     await added.meter.happen("meter_faulty", faulty=True)
     issue = await only_issue(added.home_assistant, "meter_fault", ISSUE_TIMEOUT_S)
     # The meter is believed when it has said so twice, which takes longer than to look at it.
@@ -101,11 +117,43 @@ async def test_repair_is_told_and_goes_away(added: Household, window: Window) ->
                 await screen.picture("repair")
             await repairs.close()
 
+    def has_fired(state: Json | None) -> bool:
+        return state is not None and state["attributes"]["last_triggered"] is not None
+
+    await added.home_assistant.wait_for_state(automation["entity_id"], has_fired)
+    (notification,) = await added.home_assistant.command("persistent_notification/get")
+    async with window(VISITORS[0]) as screen:
+        await screen.visit("/")
+        notifications = Notifications(screen)
+        await notifications.open()
+        await screen.read(notification["title"], notification["message"])
+        await notifications.close()
+
     await added.meter.happen("meter_faulty", faulty=False)
     await wait_for_no_issue(added.home_assistant)
     async with window(VISITORS[0]) as screen:
         await RepairsPage(screen).visit()
         await screen.read(await screen.label("ui.panel.config.repairs.no_repairs"))
+
+
+async def test_blueprints_explain_themselves(screen: Screen, added: Household) -> None:
+    blueprints = await added.blueprints()
+    assert blueprints.keys() == {path.stem for path in BLUEPRINTS.glob("*.yaml")}
+    page = BlueprintsPage(screen)
+    for blueprint in blueprints.values():
+        await page.visit()
+        form = await page.use(blueprint["name"])
+        await form.open_sections()
+        await screen.read(*blueprint_texts(blueprint))
+
+
+async def test_automation_is_read_again(screen: Screen, added: Household, automation: Json) -> None:
+    form = AutomationForm(screen)
+    await form.visit(automation["attributes"]["id"])
+    await form.open_sections()
+    await screen.read(*blueprint_texts((await added.blueprints())["tell_of_trouble"]))
+    if not screen.visitor.phone:
+        await screen.picture("automation")
 
 
 async def test_diagnostics_can_be_shared(screen: Screen, added: Household) -> None:
@@ -114,15 +162,6 @@ async def test_diagnostics_can_be_shared(screen: Screen, added: Household) -> No
     diagnostics = await page.download_diagnostics()
     assert diagnostics["data"]
     assert [secret for secret in added.secrets if secret.lower() in str(diagnostics).lower()] == []
-
-
-async def test_history_is_drawn(screen: Screen, added: Household) -> None:
-    keys = ("power", "current_r", "current_t")
-    page = HistoryPage(screen)
-    await page.visit(*[await added.entity_id(key) for key in keys])
-    await screen.read(*(screen.visitor.texts["entity"]["sensor"][key]["name"] for key in keys))
-    if not screen.visitor.phone:
-        await screen.picture("history")
 
 
 # By now the log has been read.
@@ -153,7 +192,8 @@ async def test_devices_have_all_entities_with_name_and_state(screen: Screen, hom
 async def test_energy_dashboard_shows_the_log(screen: Screen, home: Household) -> None:
     shown = await shown_bars(home.home_assistant)
     truth = await true_bars(home.meter, shown, home.log_begin)
-    series = {direction: known["name"] for direction, known in (await series_of(home.home_assistant)).items()}
+    entry = await home.entry()
+    series = {direction: series_name(entry, direction, screen.visitor.language) for direction in DIRECTIONS}
     today = midnight(datetime.now(JST))
     page = EnergyPage(screen)
     await page.visit()
@@ -170,3 +210,13 @@ async def test_energy_dashboard_shows_the_log(screen: Screen, home: Household) -
     await page.show("now-30d")
     await screen.read(*series.values())
     await screen.picture("energy-phone" if screen.visitor.phone else "energy")
+
+
+async def test_history_is_drawn(screen: Screen, home: Household) -> None:
+    keys = ("power", "current_r", "current_t")
+    page = HistoryPage(screen)
+    device = (await home.devices())["meter"]
+    await page.visit(datetime.fromtimestamp(device["created_at"], UTC), *[await home.entity_id(key) for key in keys])
+    await screen.read(*(screen.visitor.texts["entity"]["sensor"][key]["name"] for key in keys))
+    if not screen.visitor.phone:
+        await screen.picture("history")
