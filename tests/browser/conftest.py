@@ -1,6 +1,6 @@
 """One Home Assistant of the newest version with one meter, and windows on it, for all tests."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Generator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 import shutil
@@ -39,6 +39,18 @@ SPEED = "20"
 IMPORT_TIMEOUT_S = 180.0 + MIDNIGHT_S
 WRONG_PASSWORD = "BA9876543210"
 VISITORS = [Visitor(language, phone) for language in LANGUAGES for phone in (False, True)]
+
+
+FAILED = pytest.StashKey[bool]()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let the fixtures of a test know that it has failed."""
+    report = yield
+    if report.failed:
+        item.stash[FAILED] = True
+    return report
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -125,10 +137,11 @@ def window(household: Household, browser: Browser, logged_in: StorageState, pict
         screen = Screen(await context.new_page(), visitor, complaints, pictures, household.secrets)
         try:
             yield screen
-            await screen.look()
-            await screen.no_dialog()
+            if not screen.is_kept:
+                await screen.look()
+                await screen.no_dialog()
         except BaseException:
-            await screen.page.screenshot(path=pictures / f"failed-{visitor}.png")
+            await screen.keep(str(visitor))
             raise
         finally:
             await context.close()
@@ -206,8 +219,12 @@ def visitor(request: pytest.FixtureRequest) -> Visitor:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def screen(added: Household, visitor: Visitor, window: Window) -> AsyncIterator[Screen]:
+async def screen(
+    request: pytest.FixtureRequest, added: Household, visitor: Visitor, window: Window
+) -> AsyncIterator[Screen]:
     """Open a window for the visitor; what must never be seen is looked for once more when it is closed."""
     await added.speak(visitor.language)
     async with window(visitor) as opened:
         yield opened
+        if FAILED in request.node.stash:
+            await opened.keep(request.node.name)

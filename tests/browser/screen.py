@@ -171,6 +171,7 @@ class Screen:
     Attributes:
         page: playwright's.
         visitor: who looks at it.
+        is_kept: whether something has failed in it, which was kept.
     """
 
     def __init__(
@@ -187,6 +188,7 @@ class Screen:
         """
         self.page = page
         self.visitor = visitor
+        self.is_kept = False
         self._complaints = complaints
         self._pictures = pictures
         self._secrets = secrets
@@ -210,11 +212,11 @@ class Screen:
         found: list[str] = await (self.page.evaluate(_VISIBLE_TEXTS) if part is None else part.evaluate(_VISIBLE_TEXTS))
         return found
 
-    async def read(self, *texts: str) -> None:
+    async def read(self, *texts: str, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until all these texts can be read, and look through the page."""
         wanted = [plain(text) for text in texts]
         try:
-            await self.page.wait_for_function(_SHOWS, arg=wanted, polling=POLL_MS, timeout=TIMEOUT_S * 1000)
+            await self.page.wait_for_function(_SHOWS, arg=wanted, polling=POLL_MS, timeout=timeout_s * 1000)
         except PlaywrightTimeoutError:
             shown = await self.texts()
             whole = re.sub(r"\s+", "", "".join(shown))
@@ -241,9 +243,14 @@ class Screen:
             mask_color="#9aa0a6",
         )
 
-    async def no_dialog(self) -> None:
+    async def no_dialog(self, timeout_s: float = TIMEOUT_S) -> None:
         """Wait until no dialog is open."""
-        await expect(self.page.locator("dialog[open]:visible")).to_have_count(0)
+        await expect(self.page.locator("dialog[open]:visible")).to_have_count(0, timeout=timeout_s * 1000)
+
+    async def keep(self, name: str) -> None:
+        """Keep what is shown, for whoever looks for the cause of a failure."""
+        self.is_kept = True
+        await self.page.screenshot(path=self._pictures / f"failed-{name}.png")
 
 
 def form_texts(step: Json, part: str, texts: Any) -> list[str]:
