@@ -101,6 +101,14 @@ class SimulatedMeter:
         """
         await self._control([{"happen": name, "with": values}])
 
+    async def switch_on(self, **faults: Value) -> None:
+        """Switch on faults, by their names, as ``{"ask": "help"}`` tells.
+
+        Raises:
+            ControlError: there is no such fault, or it has no such value.
+        """
+        await self._control([{"set": faults}])
+
     async def _control(self, requests: Sequence[Json]) -> list[Json]:
         """Send requests to the control port on TCP (``--control 0``), and return the answers."""
         if self.control is None:

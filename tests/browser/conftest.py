@@ -40,7 +40,6 @@ IMPORT_TIMEOUT_S = 180.0 + MIDNIGHT_S
 WRONG_PASSWORD = "BA9876543210"
 VISITORS = [Visitor(language, phone) for language in LANGUAGES for phone in (False, True)]
 
-
 FAILED = pytest.StashKey[bool]()
 
 
@@ -97,8 +96,8 @@ async def home_assistant(
 async def browser() -> AsyncIterator[Browser]:
     """Run the browser."""
     executable = next(filter(None, map(shutil.which, BROWSERS)), None)
-    expect.set_options(timeout=TIMEOUT_S * 1000)
     assert executable, "there is no Chromium: run script/system browser"
+    expect.set_options(timeout=TIMEOUT_S * 1000)
     async with async_playwright() as playwright:
         running = await playwright.chromium.launch(executable_path=executable, args=[*BROWSER_OPTIONS])
         yield running
@@ -160,10 +159,12 @@ async def added(household: Household, window: Window) -> Household:
         await screen.read(*form_texts(form.step, "config", translations("en")))
         await form.choose_port()
         await form.fill(id=household.meter.route_b_id, password=WRONG_PASSWORD)
+        # Else the search is over before anybody has read of it.
+        await household.meter.switch_on(scan_misses=2)
         await form.submit()
         await screen.read(texts["progress"]["searching"])
         await screen.picture("searching")
-        await screen.read(texts["error"]["credentials_refused"])
+        await screen.read(texts["error"]["credentials_refused"], timeout_s=CONNECT_TIMEOUT_S)
         await screen.picture("refused", covered=[form.element.locator("input[name=id]")])
 
         await form.fill(password=household.meter.password)

@@ -188,6 +188,14 @@ class DevicePage:
         shown = [await self._screen.texts(row) for row in await rows.all()]
         return {name: " ".join(state) for name, *state in shown}
 
+    async def cut_names(self) -> list[str]:
+        """Return the names of entities that there is no room for."""
+        names = self._screen.page.locator("ha-device-entities-card hui-generic-entity-row .info")
+        cut: list[str] = await names.evaluate_all(
+            "names => names.filter(name => name.scrollWidth > name.clientWidth).map(name => name.innerText)"
+        )
+        return cut
+
     async def turn_on(self, name: str) -> None:
         """Turn on the switch of this name."""
         row = self._screen.page.locator("ha-device-entities-card hui-generic-entity-row", has_text=name)
@@ -265,13 +273,16 @@ class EnergyPage:
         """Go there."""
         await self._screen.visit("/energy/electricity")
 
-    async def show(self, period: str) -> None:
-        """Choose a period, by Home Assistant's key for it, and wait until its bars are drawn."""
+    async def show(self, days: int) -> None:
+        """Choose the last 30 or 365 days and wait until their bars are drawn, with that of today."""
         page = self._screen.page
-        label = await self._screen.label(f"ui.components.date-range-picker.ranges.{period}")
+        label = await self._screen.label(f"ui.components.date-range-picker.ranges.now-{days}d")
         await page.locator("hui-energy-period-selector ha-date-range-picker").click()
         await page.get_by_text(label, exact=True).click()
         await self._screen.no_dialog()
+        async with asyncio.timeout(TIMEOUT_S):
+            while {len(bars) for bars in (await self.bars()).values()} != {days + 1}:
+                await page.evaluate("() => new Promise(requestAnimationFrame)")
         await expect(self._chart.locator("canvas")).to_be_visible()
         for key in ("no_data", "no_data_period"):
             empty = await self._screen.label(f"ui.panel.lovelace.cards.energy.{key}")

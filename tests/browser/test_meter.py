@@ -39,7 +39,8 @@ from .screen import Screen, blueprint_texts, form_texts
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
-ISSUE_TIMEOUT_S = 60.0
+ISSUE_TIMEOUT_S = 180.0
+"""Where readings come fast, what the meter says of itself is asked for once a minute."""
 BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "broute"
 DEVICES = {"meter": "smart_meter", "module": "wisun_module"}
 MAY_BE_UNKNOWN = {
@@ -185,6 +186,7 @@ async def test_devices_have_all_entities_with_name_and_state(screen: Screen, hom
     states = await page.states()
     assert states.keys() == entities.keys()
     assert [name for name in known if states[name] in empty] == []
+    assert await page.cut_names() == []
     if kind == "meter":
         await screen.picture("device-phone" if screen.visitor.phone else "device")
 
@@ -197,17 +199,17 @@ async def test_energy_dashboard_shows_the_log(screen: Screen, home: Household) -
     today = midnight(datetime.now(JST))
     page = EnergyPage(screen)
     await page.visit()
-    await page.show("now-365d")
+    await page.show(365)
     bars = await page.bars()
     assert bars.keys() == set(series.values())
     for direction, sign in (("import", 1), ("export", -1)):
         drawn = {at: sign * energy for at, energy in bars[series[direction]].items() if home.log_begin <= at < today}
         assert drawn == {bar.start: bar.change for bar in truth[direction]["day"] if bar.start < today}
-        assert len(drawn) == LOG_DAYS
+        assert len(drawn) >= LOG_DAYS
     totals = await page.totals()
     for name, energies in bars.items():
         assert totals[name] == f"{sum(energies.values(), Decimal()).normalize():,f} kWh"
-    await page.show("now-30d")
+    await page.show(30)
     await screen.read(*series.values())
     await screen.picture("energy-phone" if screen.visitor.phone else "energy")
 
