@@ -165,7 +165,7 @@ async def added(household: Household, window: Window) -> Household:
         await screen.read(texts["progress"]["searching"])
         await screen.picture("searching")
         await screen.read(texts["error"]["credentials_refused"], timeout_s=CONNECT_TIMEOUT_S)
-        await screen.picture("refused", covered=[form.element.locator("input[name=id]")])
+        await screen.picture("refused")
 
         await form.fill(password=household.meter.password)
         await form.submit()

@@ -231,10 +231,12 @@ class Screen:
         complaints = self._complaints.tell()
         assert not complaints, f"{complaints} at {self.page.url}"
 
-    async def picture(self, name: str, *, covered: Iterable[Locator] = ()) -> None:
+    async def picture(self, name: str) -> None:
         """Take a picture for the documents; what is secret in it is covered."""
         await self.look()
-        covers = [*covered, *(self.page.get_by_text(secret) for secret in self._secrets)]
+        typed = await self.page.locator("input:visible").all()
+        covers = [field for field in typed if await field.input_value() in self._secrets]
+        covers += [self.page.get_by_text(secret) for secret in self._secrets]
         await self.page.screenshot(
             path=self._pictures / file_name(name, self.visitor.language),
             animations="disabled",

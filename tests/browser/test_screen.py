@@ -100,10 +100,11 @@ async def test_open_dialog_is_found(blank: Screen) -> None:
         await blank.no_dialog(SOON_S)
 
 
-async def test_secrets_are_covered_in_a_picture(blank: Screen, tmp_path: Path) -> None:
+@pytest.mark.parametrize("shown", ["<p style='font-family: monospace'>{}</p>", "<input value='{}'>"])
+async def test_secrets_are_covered_in_a_picture(blank: Screen, tmp_path: Path, shown: str) -> None:
     taken = {}
     for text in (*SECRETS, "ABCDEFGHIJKL"):
-        await blank.page.set_content(f"<p style='font-family: monospace; width: 20em'>{text}</p>")
+        await blank.page.set_content(shown.format(text))
         await blank.picture("device")
         taken[text] = (tmp_path / "device.png").read_bytes()
     first, second, other = taken.values()
