@@ -25,7 +25,7 @@ from custom_components.broute.household.demand import Demand
 from custom_components.broute.household.demand_watch import DemandWatch
 from simulator import JST, HouseLoad, Registers, SimulatedHome
 
-from .world import Ports
+from ..world import Ports
 
 START = datetime(2026, 11, 16, 5, 24, tzinfo=JST)
 IMPORT = 0xE0
