@@ -422,9 +422,14 @@ async def test_load_that_has_gone_for_the_demand_comes_back(home_assistant: Home
     assert target["state"] == "off"
 
 
-async def test_trouble_is_told_with_its_end(home_assistant: HomeAssistant, house: House, meter: SimulatedMeter) -> None:
+async def test_trouble_is_told_with_its_end(
+    home_assistant: HomeAssistant, house: House, meter: SimulatedMeter, entry: Json
+) -> None:
     names = ("crossed", "numeric", "warn_before_breaker", "shed_loads", "hold_demand", "use_surplus")
     fired = {name: await fired_at(home_assistant, name) for name in names}
+    # Read seldom, the meter is asked at once whether it has a fault.
+    await home_assistant.set_options(entry["entry_id"], OPTIONS | {"scan_interval": 30})
+    await wait_until_read(home_assistant)
     for faulty, message in ((True, "The meter reports a fault. "), (False, "The meter reports no fault any more.")):
         at = datetime.now(UTC)
         await meter.happen("meter_faulty", faulty=faulty)
