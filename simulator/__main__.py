@@ -17,9 +17,9 @@ from typing import TextIO
 
 from .clock import JST
 from .control import Control
-from .happenings import MAX_COUNT, YEAR_S, Happenings
+from .happenings import MAX_COUNT, MAX_POWER_W, YEAR_S, Happenings
 from .home import ID, PASSWORD, SimulatedHome
-from .load import EPOCH, HouseLoad
+from .load import EPOCH, ConstantLoad, HouseLoad
 from .models import MODELS, RELEASE_F
 from .products import PRODUCTS
 from .properties import MAX_DAYS_BACK
@@ -47,6 +47,12 @@ def _offset(text: str) -> timedelta:
 
 def _count(text: str) -> int:
     if not 0 <= int(text) <= MAX_COUNT:
+        raise ValueError(text)
+    return int(text)
+
+
+def _power(text: str) -> int:
+    if not -MAX_POWER_W <= int(text) <= MAX_POWER_W:
         raise ValueError(text)
     return int(text)
 
@@ -108,6 +114,12 @@ def _parser() -> argparse.ArgumentParser:
         "--export", action=argparse.BooleanOptionalAction, default=True, help="whether there is solar generation"
     )
     parser.add_argument(
+        "--load",
+        type=_power,
+        metavar="WATTS",
+        help="the house takes so much, negative = gives, until load_stepped happens (default: a household's day)",
+    )
+    parser.add_argument(
         "--control",
         metavar="WHERE",
         help="a port on 127.0.0.1 (0 = any) or the path of a Unix socket for the control port: one JSON object per line"
@@ -122,7 +134,10 @@ def _home(options: argparse.Namespace) -> SimulatedHome:
     coefficient = options.coefficient
     if coefficient is None and 0xD3 in model.readable:
         coefficient = 1
-    load = HouseLoad(options.seed, export=options.export)
+    if options.load is None:
+        load: HouseLoad | ConstantLoad = HouseLoad(options.seed, export=options.export)
+    else:
+        load = ConstantLoad(options.load)
     return SimulatedHome(
         model=model,
         module=options.module,

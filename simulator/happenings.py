@@ -15,7 +15,7 @@ from .clock import Timers
 from .faults import UnknownNameError
 from .faults.switches import count, flag, hexadecimal, octets, seconds
 from .home import SimulatedHome
-from .load import EPOCH, HouseLoad
+from .load import EPOCH, HouseLoad, ScriptedLoad
 from .models import MODELS
 from .products import PRODUCTS
 from .registers import UNIT_KWH
@@ -28,6 +28,8 @@ MAX_COUNT = 99_999_999
 """The most that a register of eight digits shows."""
 MAX_COEFFICIENT = 999_999
 YEAR_S = 366 * 86_400
+MAX_POWER_W = 100_000
+"""More than any low-voltage supply lets through."""
 
 
 class ServedPort(Protocol):
@@ -72,6 +74,12 @@ def _offset(value: object) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not -YEAR_S <= value <= YEAR_S:
         raise ValueError(f"a number of -{YEAR_S} to {YEAR_S} is wanted")
     return float(value)
+
+
+def _power(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not -MAX_POWER_W <= value <= MAX_POWER_W:
+        raise ValueError(f"a whole number of -{MAX_POWER_W} to {MAX_POWER_W} is wanted")
+    return value
 
 
 def _unit(value: object) -> int:
@@ -160,6 +168,7 @@ ARGUMENTS: dict[str, Callable[[object], object]] = {
     "model": _one_of(MODELS),
     "module": _one_of(PRODUCTS),
     "pattern": _pattern,
+    "power_w": _power,
 }
 """How each argument is read from JSON."""
 
@@ -323,6 +332,13 @@ class Happenings:
         in its log stay what they are: whoever reads entries of before with the new scale gets wrong energies.
         """
         self._home.meter.change_scale(unit=unit, coefficient=coefficient, digits=digits, same_energy=same_energy)
+
+    def load_stepped(self, power_w: int) -> None:
+        """The house takes so many W from now on, negative = gives; not one with a household's day (see `--load`)."""
+        load = self._home.load
+        if not isinstance(load, ScriptedLoad):
+            raise ValueError("this house has a day of its own: start it with --load")  # noqa: TRY004 - told as such
+        load.step(self._home.clock.now(), power_w)
 
     def meter_faulty(self, *, faulty: bool) -> None:
         """The meter announces that it has a fault (property 88), or that it has none any more."""

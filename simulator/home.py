@@ -52,6 +52,7 @@ class SimulatedHome:
         faults: the switches.
         air: `pans` may be given strangers.
         meter: the meter.
+        load: what the house takes and gives.
         past_meters: those that hung in its place before, in the order of time; each still tells its truth.
         neighbours: the meters of other households.
         module: the module.
@@ -81,6 +82,7 @@ class SimulatedHome:
         if registers is None:
             coefficient = 1 if 0xD3 in model.readable else None
             registers = Registers(load=load or HouseLoad(seed), coefficient=coefficient)
+        self.load = registers.load
         self.meter = Meter(
             self.air, pan or Pan(), model, registers, identity=id, password=password, clock_offset=clock_offset
         )

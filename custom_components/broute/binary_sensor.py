@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, override
+from typing import Any, Final, override
 
 from homeassistant.components.binary_sensor import BinarySensorEntity, BinarySensorEntityDescription
 from homeassistant.components.binary_sensor.const import BinarySensorDeviceClass
@@ -142,3 +142,10 @@ class DemandExceededBinarySensor(MeterEntity, BinarySensorEntity):
         """What the forecasts of the last minutes say; unknown while there is none."""
         target = self.coordinator.demand.target
         return target.is_exceeded if target else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """The target, in kW, for whoever compares a forecast with it."""
+        target = self.coordinator.demand.target
+        return {"target": float(target.target_kw)} if target else None

@@ -232,7 +232,9 @@ async def test_target_is_watched(
     load.step(HALF_PAST + timedelta(minutes=20), 200)
     await set_up(hass, entry, **{CONF_DEMAND_TARGET: 3.5})
     await wait_until(home, HALF_PAST + timedelta(minutes=5))
-    assert value(hass, "demand_exceeded") == "off"
+    target = sensor(hass, "demand_exceeded")
+    assert target
+    assert (target.state, target.attributes["target"]) == ("off", 3.5)
     await until(lambda: value(hass, "demand_exceeded") == "on", 600)
     # The mean of the last five minutes has to rise first.
     assert timedelta(minutes=7) < home.clock.now() - HALF_PAST < timedelta(minutes=12)

@@ -241,6 +241,20 @@ async def test_the_meter_is_heard_otherwise() -> None:
         assert b"LQI:40" in await peer.settle(60)
 
 
+async def test_the_house_takes_what_it_is_told_to() -> None:
+    with SimulatedHome(load=ConstantLoad(500)) as home:
+        peer, happenings = await opened(home)
+        assert (await answer(peer, home, GET_POWER)).endswith("E704000001F4")
+        happenings.load_stepped(-800)
+        assert (await answer(peer, home, GET_POWER)).endswith("E704FFFFFCE0")
+        before = home.truth()
+        await asyncio.sleep(3600)
+        after = home.truth()
+        assert before.export_kwh is not None
+        assert after.export_kwh == before.export_kwh + Decimal("0.8")
+        assert after.import_kwh == before.import_kwh
+
+
 async def test_a_fault_of_the_meter_is_announced() -> None:
     with SimulatedHome() as home:
         peer, happenings = await opened(home)
@@ -375,6 +389,9 @@ async def test_each_happening_is_documented_and_each_argument_can_be_read() -> N
         ("meter_clock_wrong", {"by_s": float("nan")}, "by_s: a number of -"),
         ("meter_clock_wrong", {"by_s": 1e12}, "by_s: a number of -"),
         ("meter_clock_wrong", {"by_s": True}, "by_s: "),
+        ("load_stepped", {"power_w": 1.5}, "power_w: a whole number of -"),
+        ("load_stepped", {"power_w": -100_001}, "power_w: a whole number of -"),
+        ("load_stepped", {"power_w": 100}, "this house has a day of its own"),
         ("meter_scale_changed", {"unit": 5}, "unit: one of 0, 1, "),
         ("meter_scale_changed", {"coefficient": 0}, "coefficient: a whole number of 1 to 999999"),
         ("meter_scale_changed", {"digits": 9}, "digits: a whole number of 1 to 8"),

@@ -167,6 +167,27 @@ def test_a_meter_has_the_past_that_was_ordered() -> None:
     assert days[2] == ["FFFFFFFE"] * 48
 
 
+@pytest.mark.usefixtures("socket_enabled")
+def test_a_house_has_the_load_that_was_ordered() -> None:
+    with served("--pty", "--load", "-1200", "--control", "0") as ready:
+        host, _, port_number = ready["control"].rpartition(":")
+        with socket.create_connection((host, int(port_number)), DEADLINE_S) as control:
+
+            def asked(request: dict[str, object]) -> dict[str, object]:
+                control.sendall(json.dumps(request).encode() + b"\n")
+                told: dict[str, object] = json.loads(read_until(control.fileno(), b"\n"))
+                return told
+
+            def power() -> object:
+                truth = asked({"ask": "truth"})["truth"]
+                assert isinstance(truth, dict)
+                return truth["power_w"]
+
+            assert power() == -1200
+            assert asked({"happen": "load_stepped", "with": {"power_w": 300}}) == {"ok": True}
+            assert power() == 300
+
+
 def day_of_the_log(port: int, days_back: int) -> list[str]:
     """Return the counts of a day of the log, by a SetGet of E5 and E2."""
     frame = bytes.fromhex(f"1081{days_back + 1:04X}05FF010288016E01E501{days_back:02X}01E200")
@@ -188,6 +209,7 @@ def day_of_the_log(port: int, days_back: int) -> list[str]:
         ("--history-days", "100"),
         ("--clock-offset", "nan"),
         ("--clock-offset", "1e12"),
+        ("--load", "100001"),
     ],
 )
 def test_a_wrong_option_is_refused(option: str, value: str) -> None:

@@ -162,11 +162,12 @@ class TargetWatch:
 
     def __init__(self, target_kw: Decimal) -> None:
         """Know nothing yet."""
+        self.target_kw = target_kw
+        """The demand that is to be kept."""
         self.is_exceeded: bool | None = None
         """Whether it will be; `None` while there is no forecast."""
         self._was_exceeded = False
         """What was so while there was one: it is so until forecasts say otherwise, however long there was none."""
-        self._target_kw = target_kw
         self._contrary_since: datetime | None = None
         """Since when the forecasts say otherwise."""
 
@@ -175,7 +176,7 @@ class TargetWatch:
         if demand is None or demand.forecast_kw is None:
             self.is_exceeded = self._contrary_since = None
             return
-        if demand.energy_kwh is not None and demand.energy_kwh > self._target_kw * _hours(HALF_HOUR):
+        if demand.energy_kwh is not None and demand.energy_kwh > self.target_kw * _hours(HALF_HOUR):
             # No forecast is needed for that.
             self._was_exceeded, self._contrary_since = True, None
         elif not self._is_contrary(demand.forecast_kw):
@@ -188,5 +189,5 @@ class TargetWatch:
 
     def _is_contrary(self, forecast_kw: Decimal) -> bool:
         if self._was_exceeded:
-            return forecast_kw < self._target_kw * HYSTERESIS
-        return forecast_kw > self._target_kw
+            return forecast_kw < self.target_kw * HYSTERESIS
+        return forecast_kw > self.target_kw
