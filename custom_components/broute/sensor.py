@@ -545,7 +545,8 @@ class PeriodSensor(MeterEntity, SensorEntity):
         if not (energy := self._energy):
             return None
         holes = [{"start": start, "end": end} for start, end in energy.not_counted]
-        incomplete = {"counted": energy.counted_kwh, "not_counted": holes} if holes else {}
+        # No `Decimal`: the recorder leaves out all attributes of a state that has one in them.
+        incomplete = {"counted": float(energy.counted_kwh), "not_counted": holes} if holes else {}
         return {"since": energy.start, **incomplete}
 
     @property
