@@ -55,6 +55,8 @@ class SunEnergyWatch:
         self._title = title
         self._sums: dict[str, Sums] = {}
         """What the entities have counted, by what the options name them."""
+        self._day: dict[datetime, Counted] = {}
+        """What was counted since the day began, up to each half hour of which all was known once."""
         self._wake = asyncio.Event()
         self._listeners: list[CALLBACK_TYPE] = []
         self._unsubscribe: list[CALLBACK_TYPE] = []
@@ -92,8 +94,8 @@ class SunEnergyWatch:
 
     @callback
     def _take_statistics(self, _: Event) -> None:
-        """Read them, unless all of the last half hour is known."""
-        if self.energy is None or self.energy.until < half_hour_of(self._energy.now):
+        """Read them, unless all of the last half hour is known: by the clock of the recorder, which goes before."""
+        if self.energy is None or self.energy.until < half_hour_of(dt_util.utcnow()):
             self._wake.set()
 
     async def _read_sums(self) -> None:
@@ -128,16 +130,20 @@ class SunEnergyWatch:
 
     @callback
     def _look(self) -> None:
-        before, self.energy = self.energy, self._day(self._energy.now)
+        before, self.energy = self.energy, self._energy_of(self._energy.now)
         if self.energy != before:
             for listener in tuple(self._listeners):
                 listener()
 
-    def _day(self, now: datetime) -> DayEnergy | None:
+    def _energy_of(self, now: datetime) -> DayEnergy | None:
         start = day_start(now)
-        half_hours = int((now - start) / HALF_HOUR)
-        known = [self._counted(start, start + number * HALF_HOUR) for number in range(1, half_hours + 1)]
-        day = [Counted(start), *filter(None, known)]
+        if start not in self._day:
+            self._day = {start: Counted(start)}
+        # The meter tells each half hour once, and the rows of its log only those that end an hour.
+        for number in range(1, int((now - start) / HALF_HOUR) + 1):
+            if counted := self._counted(start, start + number * HALF_HOUR):
+                self._day[counted.at] = counted
+        day = [self._day[at] for at in sorted(self._day)]
         return DayEnergy.of(day) if now - day[-1].at <= AGE_LIMIT else None
 
     def _counted(self, start: datetime, at: datetime) -> Counted | None:
