@@ -3,9 +3,10 @@
 import asyncio
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+import logging
 from typing import Any
 
-from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.const import CONF_SCAN_INTERVAL, EVENT_STATE_CHANGED, EVENT_STATE_REPORTED
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from homeassistant.helpers import entity_registry as er
@@ -212,6 +213,19 @@ async def test_report_of_before_the_start_counts_from_then(
     assert shown(hass) == UNKNOWN
 
 
+async def test_report_of_a_clock_that_was_set_back_since_counts(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    inverter: Inverter,
+    wall_clock: Callable[..., None],
+) -> None:
+    inverter.write(PV, 1000)
+    wall_clock(home, timedelta(minutes=-30))
+    await set_up_with(hass, entry, WITH_PV)
+    assert has_value(hass, "house_power")
+
+
 @pytest.mark.parametrize("start", [NIGHT])
 async def test_sun_that_is_down_has_nothing_to_report(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, inverter: Inverter
@@ -240,7 +254,7 @@ async def test_battery_has_something_to_report_at_night(
 async def test_value_is_of_the_instant_of_the_reading(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, inverter: Inverter
 ) -> None:
-    """Between two readings nothing changes; and an answer that comes late is not of the sun of then."""
+    """Between two readings nothing changes."""
     inverter.write(PV, 1000)
     await set_up_with(hass, entry, WITH_PV, interval_s=60)
     assert value(hass, "house_power") == str(GRID_W + 1000)
@@ -254,16 +268,20 @@ async def test_late_answer_is_of_the_sun_of_then(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, inverter: Inverter
 ) -> None:
     inverter.write(PV, 1000)
-    await set_up_with(hass, entry, WITH_PV, interval_s=60)
-    watch = entry.runtime_data.sun
-    reading = entry.runtime_data.data
-    assert reading
-    asked_s = hass.loop.time()
-    await asyncio.sleep(8)
+    await set_up_with(hass, entry, WITH_PV | {"max_age": 600}, interval_s=60)
+    await asyncio.sleep(70)
+    statistics = entry.runtime_data.meter.statistics
+    home.faults.late_answers.append(4)
+    await until(lambda: not home.faults.late_answers, 65)
+    # The meter has measured, and its answer is under way.
+    answers = statistics.answers
+    await asyncio.sleep(3.5)
     inverter.write(PV, 3000)
-    await asyncio.sleep(2)
-    watch.async_take(reading, asked_s)
+    assert statistics.answers == answers
+    await until(lambda: statistics.answers > answers, 5)
+    await asyncio.sleep(1)
     assert value(hass, "house_power") == str(GRID_W + 1000)
+    await until(lambda: value(hass, "house_power") == str(GRID_W + 3000), 65)
 
 
 async def test_values_go_on_though_the_readings_are_the_same(
@@ -306,7 +324,11 @@ def register(hass: HomeAssistant, entity_id: str, **known: Any) -> er.RegistryEn
 
 
 async def test_renamed_entity_is_followed(
-    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, inverter: Inverter
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    entry: BrouteConfigEntry,
+    inverter: Inverter,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     registered = register(hass, PV)
     inverter.write(PV, 1000)
@@ -323,6 +345,7 @@ async def test_renamed_entity_is_followed(
     inverter.write(PV, 9000)
     await asyncio.sleep(30)
     assert value(hass, "house_power") == str(GRID_W + 1700)
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_entity_that_was_renamed_meanwhile_is_found(
@@ -366,9 +389,12 @@ async def test_unknown_id_of_an_entity_is_no_fault(
 
 
 async def test_restart(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry, inverter: Inverter) -> None:
+    listeners = hass.bus.async_listeners()
     inverter.write(PV, 1000)
     await set_up_with(hass, entry, WITH_PV)
     await hass.config_entries.async_unload(entry.entry_id)
+    for event_type in (EVENT_STATE_CHANGED, EVENT_STATE_REPORTED, er.EVENT_ENTITY_REGISTRY_UPDATED):
+        assert hass.bus.async_listeners().get(event_type) == listeners.get(event_type)
     inverter.write(PV, 1200)
     await set_up(hass, entry)
     assert value(hass, "house_power") == str(GRID_W + 1200)
