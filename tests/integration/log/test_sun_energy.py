@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.const import CONF_SCAN_INTERVAL, EVENT_RECORDER_5MIN_STATISTICS_GENERATED
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
@@ -152,10 +152,20 @@ def shine(roof: Roof) -> None:
     roof.flow(MIDNIGHT + 23 * HOUR, sun_w=0)
 
 
+@pytest.mark.parametrize("notice_s", [(1.0, 2.0), (240.0, 250.0)], ids=["meter first", "recorder first"])
 async def test_day_with_sun_and_battery(
-    hass: HomeAssistant, household: Household, entry: BrouteConfigEntry, roof: Roof, recording: Record
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    household: Household,
+    entry: BrouteConfigEntry,
+    *,
+    roof: Roof,
+    recording: Record,
+    notice_s: tuple[float, float],
 ) -> None:
     """With a counter of the sun that begins anew each day, another one in Wh, and a restart at noon."""
+    home.meter.notices.notice_s = notice_s
+    home.meter.notices.schedule()
     shine(roof)
     midnights = [MIDNIGHT, MIDNIGHT + DAY]
     roof.reports[PV] = lambda at: (
@@ -179,6 +189,7 @@ async def test_day_with_sun_and_battery(
     assert "unknown" not in states
     assert states == sorted(states, key=float)
     await household.leave()
+    assert EVENT_RECORDER_5MIN_STATISTICS_GENERATED not in hass.bus.async_listeners()
     await recording(MIDNIGHT + 14.25 * HOUR)
     await household.arrive()
     await recording(MIDNIGHT + 14.65 * HOUR)
@@ -189,6 +200,27 @@ async def test_day_with_sun_and_battery(
     assert_right(hass, roof, MIDNIGHT + DAY, start=MIDNIGHT + DAY)
     await recording(MIDNIGHT + DAY + timedelta(minutes=70))
     assert_right(hass, roof, MIDNIGHT + DAY + HOUR, start=MIDNIGHT + DAY)
+
+
+async def test_half_hour_is_known_as_soon_as_both_have_told_it(
+    hass: HomeAssistant,
+    home: SimulatedHome,
+    household: Household,
+    entry: BrouteConfigEntry,
+    *,
+    roof: Roof,
+    recording: Record,
+) -> None:
+    """The recorder before the meter, whose clock is slow."""
+    Happenings(home).meter_clock_wrong(-40)
+    home.meter.notices.notice_s = (1.0, 2.0)
+    home.meter.notices.schedule()
+    await recording(EVENING + timedelta(minutes=2))
+    await set_up(hass, household, entry, WITH_PV)
+    for number in (1, 2, 3):
+        at = MIDNIGHT + number * timedelta(minutes=30)
+        await recording(at + timedelta(minutes=2))
+        assert_right(hass, roof, at)
 
 
 async def test_what_a_source_does_not_count_is_not_known(
