@@ -78,6 +78,14 @@ def test_nothing_negative_is_told_and_nothing_impossible(grid: float, sun: float
         assert min(balance.house, balance.self_consumption, balance.surplus) >= 0
 
 
+def test_more_power_is_measured_less_exactly() -> None:
+    """Of 6 kW in all, 5 % are 300 W."""
+    balance = balance_of(-3000, 2750, 0)
+    assert balance
+    assert (balance.house, balance.self_consumption, balance.surplus) == (0, 0, 2750)
+    assert balance_of(-3000, 2600, 0) is None
+
+
 def test_what_an_inverter_takes_at_night_is_the_houses() -> None:
     assert sun_of([-7.0]) == 0
     assert sun_of([-7.0, 100.0]) == 100

@@ -23,6 +23,7 @@ def test_row_that_is_missing_tells_nothing() -> None:
     assert sums.at(at(10)) is None
     assert sums.at(at(25)) is None
     assert Sums([]).at(at(0)) is None
+    assert Sums([(at(5), 1.0)]).at(at(0)) is None
 
 
 def test_counter_that_has_not_moved_was_the_same_in_between() -> None:
