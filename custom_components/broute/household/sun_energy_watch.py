@@ -94,7 +94,7 @@ class SunEnergyWatch:
 
     @callback
     def _take_statistics(self, _: Event) -> None:
-        """Read them, unless all of the last half hour is known: by the clock of the recorder, which goes before."""
+        """Read them, unless all of the last half hour is known, by the clock that the rows are of."""
         if self.energy is None or self.energy.until < half_hour_of(dt_util.utcnow()):
             self._wake.set()
 
@@ -102,7 +102,8 @@ class SunEnergyWatch:
         if not recorder_is_there(self._hass):
             raise RecorderError("The recorder is not there")
         registry = er.async_get(self._hass)
-        names = {source: er.async_resolve_entity_id(registry, source) for source in self.sources.energies}
+        # Of one that is there no more there are no rows.
+        names = {source: er.async_resolve_entity_id(registry, source) or source for source in self.sources.energies}
         now = self._energy.now
         found = await async_read(
             self._hass,
@@ -112,7 +113,7 @@ class SunEnergyWatch:
                 # What lies before the midnight may tell it.
                 day_start(now) - DAY,
                 None,
-                {name for name in names.values() if name},
+                {*names.values()},
                 "5minute",
                 {EnergyConverter.UNIT_CLASS: UnitOfEnergy.KILO_WATT_HOUR},
                 {"sum"},
@@ -121,7 +122,7 @@ class SunEnergyWatch:
         self._sums = {
             source: Sums(
                 (dt_util.utc_from_timestamp(row["end"]), kwh)
-                for row in found.get(name or "", ())
+                for row in found.get(name, ())
                 if (kwh := row.get("sum")) is not None
             )
             for source, name in names.items()
