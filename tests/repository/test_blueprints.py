@@ -3,6 +3,7 @@
 from pathlib import Path
 import re
 from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
 from homeassistant.components.automation.helpers import async_get_blueprints
 from homeassistant.components.blueprint.importer import _get_github_import_url
@@ -13,7 +14,7 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
-from .test_documents import IMPORT
+from .test_documents import REDIRECT
 from .tree import HOME, INTEGRATION, TOP, links, name_of, parsed, tracked
 
 FOLDER = TOP / "blueprints" / "automation" / "broute"
@@ -119,5 +120,9 @@ def test_entities_to_choose_from_are_the_right_ones(path: Path) -> None:
 
 
 def test_each_can_be_imported_from_the_document() -> None:
-    offered = [target.removeprefix(IMPORT) for target in links(DOCUMENT) if target.startswith(IMPORT)]
-    assert sorted(offered) == [metadata(path)["source_url"] for path in blueprints()]
+    offered = [
+        parse_qs(urlsplit(target).query)["blueprint_url"]
+        for target in links(DOCUMENT)
+        if target.startswith(f"{REDIRECT}blueprint_import/")
+    ]
+    assert sorted(offered) == [[metadata(path)["source_url"]] for path in blueprints()]
