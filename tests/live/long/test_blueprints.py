@@ -112,7 +112,8 @@ class House:
         """Take what the appliances take, from now on."""
         subscribed = asyncio.Event()
         self._following = asyncio.create_task(self._follow(subscribed))
-        await subscribed.wait()
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            await subscribed.wait()
 
     async def leave(self) -> None:
         """Follow no longer."""
