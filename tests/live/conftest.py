@@ -71,9 +71,9 @@ def config_entries() -> list[Json]:
 
 
 @pytest.fixture(scope="module")
-def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the configuration folder: an empty one, unless a module has something of its own in it."""
-    return tmp_path_factory.mktemp("config")
+def config_folder(tmp_path_factory: pytest.TempPathFactory, environment: str) -> Path:
+    """Return the configuration folder: an empty one of each version, unless a module has something of its own in it."""
+    return tmp_path_factory.mktemp(f"config_{environment}")
 
 
 @pytest.fixture(scope="module")

@@ -54,11 +54,10 @@ RESUME_TIMEOUT_S = 180.0
 
 
 @pytest.fixture(scope="module")
-def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def config_folder(config_folder: Path) -> Path:
     """Return a configuration with appliances and memories."""
-    folder = tmp_path_factory.mktemp("config")
-    (folder / "configuration.yaml").write_text(CONFIGURATION + HELPERS)
-    return folder
+    (config_folder / "configuration.yaml").write_text(CONFIGURATION + HELPERS)
+    return config_folder
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -112,7 +111,8 @@ class House:
         """Take what the appliances take, from now on."""
         subscribed = asyncio.Event()
         self._following = asyncio.create_task(self._follow(subscribed))
-        await subscribed.wait()
+        async with asyncio.timeout(READ_TIMEOUT_S):
+            await subscribed.wait()
 
     async def leave(self) -> None:
         """Follow no longer."""
