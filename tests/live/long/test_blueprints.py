@@ -166,8 +166,10 @@ class House:
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def entry(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Json:
-    """Add the meter, for all tests of the module."""
-    return await add_meter(home_assistant, meter)
+    """Add the meter and set its options, for all tests of the module."""
+    entry = await add_meter(home_assistant, meter)
+    await home_assistant.set_options(entry["entry_id"], OPTIONS)
+    return entry
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -268,7 +270,6 @@ async def test_all_blueprints_are_imported(home_assistant: HomeAssistant, import
 
 @pytest.mark.usefixtures("imported", "house")
 async def test_yesterday_is_reported(home_assistant: HomeAssistant, entry: Json) -> None:
-    await home_assistant.set_options(entry["entry_id"], OPTIONS)
     await wait_until_read(home_assistant)
     at = datetime.now(JST) + timedelta(seconds=15)
     await use(
