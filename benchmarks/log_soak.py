@@ -2,7 +2,7 @@
 
 Home Assistant and its recorder are real, with an SQLite file; the meter is simulated, and its registers are the truth
 that every hour is compared with. Each run is a process of its own. Prints a table in Markdown, and ends with 1 if an
-hour was wrong. `tests/integration/log/test_soak.py` is what is run, and does the same for a few days.
+hour was wrong. `tests/integration/log/long/test_soak.py` is what is run, and does the same for a few days.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from .figures import machine, table
 
 DAYS = 60.0
 SEEDS = (1, 2, 3)
-TEST = Path("tests/integration/log/test_soak.py")
+TEST = Path("tests/integration/log/long/test_soak.py")
 NOT_PASSED = 1
 """pytest's exit code where the comparison failed; any other one than 0 means that there was none."""
 

@@ -31,8 +31,8 @@ WELCOME = """
   ID               {route_b_id}
   password         {password}
 
-  Its log of {days} days is imported in the quarter of an hour after that, the oldest day first. Settings > Dashboards >
-  Energy > Add grid connection offers it as imported and exported energy (meter's log).
+  Its log of {days} days is imported in the quarter of an hour after that, the oldest day first. Settings > Energy > Add
+  grid connection offers it as imported and exported energy (meter's log).
 
   What can go wrong with the meter, while it runs, is told and switched through the Unix socket
   {control}:

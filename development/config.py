@@ -42,7 +42,14 @@ echo 'ffmpeg version 7.1'
 """
 
 
-def write_config(folder: Path, port: int, *, language: str = "en", entries: Sequence[dict[str, Any]] = ()) -> None:
+def write_config(
+    folder: Path,
+    port: int,
+    *,
+    language: str = "en",
+    entries: Sequence[dict[str, Any]] = (),
+    integration: Path | None = INTEGRATION,
+) -> None:
     """Write what Home Assistant needs to start on ``folder``.
 
     What is in the folder already stays, but for the web server's port and for place and language, which are set anew.
@@ -52,6 +59,7 @@ def write_config(folder: Path, port: int, *, language: str = "en", entries: Sequ
         port: where the web server listens, on the loopback interface only.
         language: of the server, which is the one that entities are named in: "en" or "ja".
         entries: config entries that are there from the first start on, with the fields that matter.
+        integration: what is offered as this integration; ``None`` leaves what is installed in the folder.
     """
     storage = folder / ".storage"
     storage.mkdir(parents=True, exist_ok=True)
@@ -99,7 +107,8 @@ def write_config(folder: Path, port: int, *, language: str = "en", entries: Sequ
         }
         _store(stored_entries, 1, {"entries": [marketplace, *entries]})
 
-    _offer_integration(folder / "custom_components" / INTEGRATION.name)
+    if integration is not None:
+        _offer_integration(integration, folder / "custom_components" / INTEGRATION.name)
 
 
 def environment(folder: Path) -> dict[str, str]:
@@ -123,13 +132,13 @@ def _store(path: Path, version: int, data: dict[str, Any], *, minor_version: int
     path.write_text(json.dumps(stored, indent=2))
 
 
-def _offer_integration(place: Path) -> None:
-    """Put the checkout's integration where Home Assistant looks for it: as a link, so that changes are seen."""
+def _offer_integration(integration: Path, place: Path) -> None:
+    """Put the integration where Home Assistant looks for it: as a link, so that changes are seen."""
     place.parent.mkdir(exist_ok=True)
     if place.is_symlink():
         place.unlink()
     try:
-        place.symlink_to(INTEGRATION, target_is_directory=True)
+        place.symlink_to(integration, target_is_directory=True)
     except OSError:
         # A file system without links, as on some shared folders, or a copy of an earlier run on one.
-        shutil.copytree(INTEGRATION, place, dirs_exist_ok=True)
+        shutil.copytree(integration, place, dirs_exist_ok=True)

@@ -29,6 +29,8 @@ MAX_DEMAND_TARGET_KW: Final = 50.0
 """No low-voltage contract is larger."""
 CONF_READING_DAY: Final = "meter_reading_day"
 LAST_READING_DAY: Final = 31
+CONF_SUN: Final = "sun"
+"""The section of the options that names the entities of sun and battery: `household/sources.py`."""
 
 SURVEY_DURATION: Final = 7
 """The longest scan that is of use, 36 s: whoever looks for the best place for the module wants to hear everything."""

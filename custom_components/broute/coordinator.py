@@ -46,6 +46,7 @@ from .const import (
     CONF_HISTORY_DAYS,
     CONF_METER,
     CONF_READING_DAY,
+    CONF_SUN,
     DEFAULT_HISTORY_DAYS,
     DEFAULT_SCAN_INTERVAL_S,
     DOMAIN,
@@ -59,6 +60,9 @@ from .household.contract import Contract, Excess
 from .household.demand_watch import DemandWatch
 from .household.energy_watch import EnergyWatch
 from .household.link_record import LinkRecord
+from .household.sources import Sources
+from .household.sun_energy_watch import SunEnergyWatch
+from .household.sun_watch import SunWatch
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
 
@@ -205,6 +209,9 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             title=entry.title,
             reading_day=energy_options.get(CONF_READING_DAY),
         )
+        sources = Sources.of(entry.options.get(CONF_SUN, {}))
+        self.sun = SunWatch(hass, sources)
+        self.sun_energy = SunEnergyWatch(hass, self.energy, sources, title=entry.title)
 
     @callback
     def async_start(self) -> None:
@@ -220,7 +227,9 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         )
         self.config_entry.async_create_background_task(self.hass, self.log.async_run(), f"{self.name} log")
         self.config_entry.async_create_background_task(self.hass, self.energy.async_run(), f"{self.name} energy")
+        self.config_entry.async_create_background_task(self.hass, self.sun_energy.async_run(), f"{self.name} sun")
         self.energy.async_look()
+        self.sun.async_start()
 
     async def async_stop(self, _: Event) -> None:
         """End the session with the meter in order, because Home Assistant stops."""
@@ -233,6 +242,8 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         self.log.async_stop()
         self.demand.async_stop()
         self.energy.async_stop()
+        self.sun.async_stop()
+        self.sun_energy.async_stop()
         try:
             await self.meter.close()
         finally:
@@ -288,6 +299,7 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         # A reading may take several requests, the more so where some are lost: its counters are from after the first.
         self.demand.async_take(reading, asked_s)
         self.energy.async_take(reading, asked_s)
+        self.sun.async_take(reading, asked_s)
         if not self.last_update_success:
             # Home Assistant's own line for this is at a level that its log leaves out by default. And it tells the
             # entities nothing if the time was over in the middle of this poll and the values are those from before.

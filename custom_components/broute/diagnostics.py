@@ -1,5 +1,6 @@
 """What helps to find out why a meter is not read, and nothing that tells whose meter it is."""
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
 from typing import Any
@@ -11,7 +12,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.util import dt as dt_util
 
 from .aiobroute import Constants, Outage
-from .const import CONF_METER, DOMAIN
+from .const import CONF_METER, CONF_SUN, DOMAIN
 from .coordinator import BrouteConfigEntry
 from .history.keeper import LogKeeper
 
@@ -30,7 +31,7 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
         return None if at_s is None else _text(dt_util.utcnow() - timedelta(seconds=round(hass.loop.time() - at_s)))
 
     return {
-        "options": dict(entry.options),
+        "options": _options(entry.options),
         # The path of a USB module has its serial number, and a URL the name of a host.
         "port": urlsplit(entry.data[CONF_DEVICE]).scheme or "local",
         "module": asdict(meter.module) if meter.module else None,
@@ -60,6 +61,16 @@ async def async_get_config_entry_diagnostics(hass: HomeAssistant, entry: BrouteC
             {f"{epc:02X}": str(err) for epc, err in coordinator.data.errors.items()} if coordinator.data else {}
         ),
     }
+
+
+def _options(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options with the number of entities in the place of their names, which are the user's."""
+    shown = dict(options)
+    if CONF_SUN in shown:
+        shown[CONF_SUN] = {
+            name: len(value) if isinstance(value, list) else value for name, value in shown[CONF_SUN].items()
+        }
+    return shown
 
 
 def _outage(outage: Outage, since: str | None) -> dict[str, Any]:

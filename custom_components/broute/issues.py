@@ -12,6 +12,7 @@ from typing import Final
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.loader import async_get_loaded_integration
 
 from .aiobroute import (
     BrouteError,
@@ -58,6 +59,12 @@ FIXABLE: Final = frozenset({Issue.MODULE_MISSING, Issue.METER_UNREACHABLE})
 _DEFECTS: Final = frozenset({Issue.METER_FAULT, Issue.MODULE_MISSING, Issue.METER_UNREACHABLE})
 
 
+def explanation(hass: HomeAssistant, issue: Issue) -> str:
+    """Return where an issue is explained at length: in Japanese, or in English if Home Assistant is not in Japanese."""
+    readme = "README.ja.md" if hass.config.language == "ja" else "README.md"
+    return f"{async_get_loaded_integration(hass, DOMAIN).documentation}/blob/main/{readme}#repair-{issue}"
+
+
 class Issues:
     """The issues of one entry."""
 
@@ -75,6 +82,7 @@ class Issues:
             self._id(issue),
             data={"entry_id": self._entry.entry_id},
             is_fixable=issue in FIXABLE,
+            learn_more_url=explanation(self._hass, issue),
             severity=ir.IssueSeverity.ERROR if issue in _DEFECTS else ir.IssueSeverity.WARNING,
             translation_key=text or issue,
             translation_placeholders={"name": self._entry.title} | placeholders,

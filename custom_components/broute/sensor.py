@@ -34,6 +34,7 @@ from .entity import MeterEntity, ModuleEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
 from .history.reader import EXPORT, IMPORT
+from .household.balance import Balance, DayEnergy
 from .household.contract import Contract
 from .household.demand import Demand
 from .household.energy_watch import Period
@@ -95,6 +96,20 @@ class PeriodSensorDescription(BrouteSensorDescription):
     direction: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class BalanceSensorDescription(BrouteSensorDescription):
+    """A sensor of what becomes of the powers of grid, sun and battery: there if the options name what it needs."""
+
+    value_fn: Callable[[Balance], float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayEnergySensorDescription(BrouteSensorDescription):
+    """A sensor of what has become of the energies of today: there if the options name what it needs."""
+
+    value_fn: Callable[[DayEnergy], float]
+
+
 def _half_hour[T](value_fn: Callable[[CountersAt], T]) -> Callable[[LogKeeper], T | None]:
     return lambda log: value_fn(log.half_hour) if log.half_hour else None
 
@@ -125,6 +140,15 @@ def _has_billing_period(coordinator: BrouteCoordinator) -> bool | None:
 
 def _exports_in_billing_period(coordinator: BrouteCoordinator) -> bool | None:
     return _has_billing_period(coordinator) and _exports_in_rows(coordinator)
+
+
+def _counts_sources(coordinator: BrouteCoordinator) -> bool | None:
+    """Tell whether the energies of sun or battery are known."""
+    return bool(coordinator.sun_energy.sources.energies) and _has_rows(coordinator)
+
+
+def _counts_sun(coordinator: BrouteCoordinator) -> bool | None:
+    return bool(coordinator.sun_energy.sources.pv_energy) and _has_rows(coordinator)
 
 
 def _speaks(*dialects: Dialect) -> Callable[[BrouteCoordinator], bool | None]:
@@ -327,6 +351,45 @@ PERIOD_SENSORS: tuple[PeriodSensorDescription, ...] = (
     ),
 )
 
+BALANCE_SENSORS: tuple[BalanceSensorDescription, ...] = tuple(
+    BalanceSensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.POWER,
+        state_class=SensorStateClass.MEASUREMENT,
+        native_unit_of_measurement=UnitOfPower.WATT,
+        suggested_display_precision=0,
+        value_fn=value_fn,
+        exists_fn=exists_fn,
+    )
+    for key, value_fn, exists_fn in (
+        ("house_power", lambda balance: balance.house, lambda coordinator: bool(coordinator.sun.sources.powers)),
+        (
+            "self_consumption",
+            lambda balance: balance.self_consumption,
+            lambda coordinator: bool(coordinator.sun.sources.pv_power),
+        ),
+        ("surplus", lambda balance: balance.surplus, lambda coordinator: bool(coordinator.sun.sources.pv_power)),
+    )
+)
+
+DAY_ENERGY_SENSORS: tuple[DayEnergySensorDescription, ...] = tuple(
+    DayEnergySensorDescription(
+        key=key,
+        translation_key=key,
+        device_class=SensorDeviceClass.ENERGY,
+        state_class=SensorStateClass.TOTAL,
+        native_unit_of_measurement=UnitOfEnergy.KILO_WATT_HOUR,
+        suggested_display_precision=1,
+        value_fn=value_fn,
+        exists_fn=exists_fn,
+    )
+    for key, value_fn, exists_fn in (
+        ("house_today", lambda energy: energy.house, _counts_sources),
+        ("self_consumed_today", lambda energy: energy.self_consumption, _counts_sun),
+    )
+)
+
 INSTALLATION_LOCATION = BrouteSensorDescription(
     key="installation_location",
     translation_key="installation_location",
@@ -392,6 +455,8 @@ SENSORS: tuple[BrouteSensorDescription, ...] = (
     *LOG_SENSORS,
     *DEMAND_SENSORS,
     *PERIOD_SENSORS,
+    *BALANCE_SENSORS,
+    *DAY_ENERGY_SENSORS,
     INSTALLATION_LOCATION,
     *LINK_SENSORS,
 )
@@ -545,12 +610,66 @@ class PeriodSensor(MeterEntity, SensorEntity):
         if not (energy := self._energy):
             return None
         holes = [{"start": start, "end": end} for start, end in energy.not_counted]
-        incomplete = {"counted": energy.counted_kwh, "not_counted": holes} if holes else {}
+        # No `Decimal`: the recorder leaves out all attributes of a state that has one in them.
+        incomplete = {"counted": float(energy.counted_kwh), "not_counted": holes} if holes else {}
         return {"since": energy.start, **incomplete}
 
     @property
     def _energy(self) -> Energy | None:
         return self.coordinator.energy.energy(self.entity_description.period, self.entity_description.direction)
+
+
+class BalanceSensor(MeterEntity, SensorEntity):
+    """Something of the instant of the latest reading, which goes on though the readings stay the same."""
+
+    entity_description: BalanceSensorDescription
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the balance."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.sun.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def native_value(self) -> int | None:
+        """The value; `None` where something that it needs is not known of that instant."""
+        balance = self.coordinator.sun.balance
+        return round(self.entity_description.value_fn(balance)) if balance else None
+
+
+class DayEnergySensor(MeterEntity, SensorEntity):
+    """Something of the energies of today, up to the last half hour that is known."""
+
+    entity_description: DayEnergySensorDescription
+    _unrecorded_attributes = frozenset({"counted_until"})
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the energies."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self.coordinator.sun_energy.async_add_listener(self.async_write_ha_state))
+
+    @property
+    @override
+    def native_value(self) -> float | None:
+        """The energy; `None` where something that it needs is not known."""
+        energy = self.coordinator.sun_energy.energy
+        return round(self.entity_description.value_fn(energy), 3) if energy else None
+
+    @property
+    @override
+    def last_reset(self) -> datetime | None:
+        """When it was zero."""
+        energy = self.coordinator.sun_energy.energy
+        return energy.start if energy else None
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        """Since when it is counted, and until when."""
+        energy = self.coordinator.sun_energy.energy
+        return {"since": energy.start, "counted_until": energy.until} if energy else None
 
 
 class LocationSensor(MeterEntity, SensorEntity):
@@ -593,6 +712,8 @@ ENTITIES: Mapping[type[BrouteSensorDescription], Callable[[BrouteCoordinator, An
     LogSensorDescription: LogSensor,
     DemandSensorDescription: DemandSensor,
     PeriodSensorDescription: PeriodSensor,
+    BalanceSensorDescription: BalanceSensor,
+    DayEnergySensorDescription: DayEnergySensor,
     BrouteSensorDescription: LocationSensor,
     LinkSensorDescription: LinkSensor,
 }

@@ -9,7 +9,10 @@ import logging
 from typing import Any
 from unittest.mock import patch
 
-from homeassistant.core import HomeAssistant
+from homeassistant.const import EVENT_STATE_CHANGED
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.json import json_bytes
 import looptime
 import pytest
 
@@ -66,6 +69,29 @@ async def virtual_time(hass: HomeAssistant, noop_cycles: int) -> AsyncGenerator[
     hass.loop.setup_looptime(start=hass.loop.time(), noop_cycles=noop_cycles, _enabled=False)
     with looptime.enabled(strict=True, loop=hass.loop):
         yield
+
+
+@pytest.fixture(autouse=True)
+async def every_state_can_be_recorded(hass: HomeAssistant) -> AsyncGenerator[None]:
+    """Let no entity tell anything that the recorder cannot write: it would leave out all attributes of that state."""
+    registry = er.async_get(hass)
+    unrecordable: set[str] = set()
+
+    @callback
+    def take(event: Event[EventStateChangedData]) -> None:
+        entity_id, state = event.data["entity_id"], event.data["new_state"]
+        registered = registry.async_get(entity_id)
+        if state is None or registered is None or registered.platform != DOMAIN:
+            return
+        try:
+            json_bytes(state.attributes)
+        except TypeError as err:
+            unrecordable.add(f"{entity_id}: {err}: {state.attributes}")
+
+    unsubscribe = hass.bus.async_listen(EVENT_STATE_CHANGED, take)
+    yield
+    unsubscribe()
+    assert not unrecordable
 
 
 @pytest.fixture(autouse=True)

@@ -11,12 +11,12 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import issue_registry as ir
 import pytest
 
-from custom_components.broute.const import DOMAIN
+from custom_components.broute.const import CONF_SUN, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from custom_components.broute.diagnostics import async_get_config_entry_diagnostics
 from simulator import ID, PASSWORD, SimulatedHome, link_local
 
-from .world import PORT, TOKEN, UNIQUE_ID, Ports, add_entry, has_value, until, value
+from .world import PORT, TOKEN, UNIQUE_ID, Ports, add_entry, has_value, set_up, until, value
 
 
 def has_issue(hass: HomeAssistant) -> bool:
@@ -27,6 +27,17 @@ async def diagnostics(hass: HomeAssistant, entry: BrouteConfigEntry) -> dict[str
     """Return the diagnostics as they are downloaded."""
     downloaded: dict[str, Any] = json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry)))
     return downloaded
+
+
+async def test_names_of_other_entities_stay_out(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    sun = {"pv_power": ["sensor.a", "sensor.b"], "max_age": 60}
+    hass.config_entries.async_update_entry(entry, options={CONF_SUN: sun})
+    await set_up(hass, entry)
+    found = await diagnostics(hass, entry)
+    assert found["options"] == {CONF_SUN: {"pv_power": 2, "max_age": 60}}
+    assert entry.options[CONF_SUN] == sun
 
 
 async def test_what_helps_is_in_it(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:

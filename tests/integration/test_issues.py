@@ -72,6 +72,17 @@ async def test_module_that_is_not_there_is_told_until_it_is(
     await until(lambda: not issues(hass))
 
 
+@pytest.mark.parametrize(("language", "document"), [("en", "README.md"), ("ja", "README.ja.md")])
+async def test_issue_says_where_it_is_explained(
+    hass: HomeAssistant, entry: BrouteConfigEntry, language: str, document: str
+) -> None:
+    hass.config.language = language
+    await hass.config_entries.async_setup(entry.entry_id)
+    await until(is_told(hass, "module_missing"))
+    target = issues(hass)["module_missing"].learn_more_url
+    assert target == f"https://github.com/ha-broute/ha-broute/blob/main/{document}#repair-module_missing"
+
+
 async def test_module_that_is_soon_back_is_not_told(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:

@@ -10,11 +10,11 @@ from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import entity_registry as er
 import pytest
 
-from custom_components.broute.const import DOMAIN
+from custom_components.broute.const import CONF_SUN, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import SimulatedHome
 
-from .world import lines, sensor_id, until, value
+from .world import lines, sensor_id, set_up, until, value
 
 
 @pytest.fixture
@@ -51,3 +51,12 @@ async def test_import_says_that_there_is_no_recorder(
     with pytest.raises(HomeAssistantError) as raised:
         await hass.services.async_call(DOMAIN, "import_history", {}, blocking=True, return_response=True)
     assert raised.value.translation_key == "recorder_not_there"
+
+
+async def test_energy_of_the_house_needs_the_recorder(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    hass.config_entries.async_update_entry(entry, options={CONF_SUN: {"pv_energy": ["sensor.pv_energy"]}})
+    await set_up(hass, entry)
+    assert sensor_id(hass, "house_today") is None
+    assert sensor_id(hass, "self_consumed_today") is None

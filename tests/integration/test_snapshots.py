@@ -7,14 +7,16 @@ from typing import Any
 
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.util import dt as dt_util
 import pytest
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension  # type: ignore[import-untyped]
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components.broute.const import CONF_SUN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import NORMAL_ONLY, RELEASE_R, TWO_WIRE, ConstantLoad, Registers, SimulatedHome
 
-from .world import Ports, has_value, set_up, until
+from .world import Ports, has_value, sensor, sensor_id, set_up, until
 
 HOMES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
@@ -59,6 +61,24 @@ async def test_registered_entities(hass: HomeAssistant, entry: BrouteConfigEntry
     await set_up(hass, entry)
     for registered in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
         assert registered == snapshot(name=registered.entity_id)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize("home", ["both directions, three wires"], indirect=True)
+async def test_house_with_sun_and_battery(
+    hass: HomeAssistant, entry: BrouteConfigEntry, snapshot: SnapshotAssertion
+) -> None:
+    sun = {"pv_power": ["sensor.pv"], "battery_power": ["sensor.battery"], "battery_sign": "charging"}
+    hass.config_entries.async_update_entry(entry, options={CONF_SUN: sun})
+    now = dt_util.utcnow().timestamp()
+    hass.states.async_set("sensor.pv", "1.2", {"unit_of_measurement": "kW"}, timestamp=now)
+    hass.states.async_set("sensor.battery", "300", {"unit_of_measurement": "W"}, timestamp=now)
+    await set_up(hass, entry)
+    registry = er.async_get(hass)
+    for key in ("house_power", "self_consumption", "surplus"):
+        registered = registry.async_get(sensor_id(hass, key) or "")
+        assert registered == snapshot(name=f"{key}, registered")
+        assert sensor(hass, key) == snapshot(name=key)
 
 
 @pytest.mark.usefixtures("home", "every_entity_enabled")

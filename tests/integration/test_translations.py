@@ -57,7 +57,12 @@ ACTIONS = {
     *(services.IMPORT_HISTORY, services.GET_HISTORY, services.SURVEY, services.READ_PROPERTIES),
     *(services.BOOST, services.REPORT),
 }
-OPTION_ERRORS = {"amperes_missing", "amperes_of_no_contract", "kva_missing"}
+OPTION_ERRORS = {
+    *("amperes_missing", "amperes_of_no_contract", "kva_missing"),
+    *("battery_counter_missing", "battery_energy_missing", "battery_power_missing"),
+    *("battery_sign_alone", "battery_sign_missing", "pv_energy_missing", "pv_power_missing"),
+    *("source_is_own", "source_named_twice", "source_without_statistics"),
+}
 FORM_ERRORS = {
     *("id_in_use", "invalid_id", "invalid_password", "not_released", "port_in_use", "port_of_core", "unknown"),
 }

@@ -16,7 +16,7 @@ import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.broute import PLATFORMS
-from custom_components.broute.const import CONF_CONTRACT, CONF_ENERGY, CONF_METER, DOMAIN
+from custom_components.broute.const import CONF_CONTRACT, CONF_ENERGY, CONF_METER, CONF_SUN, DOMAIN
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import ID, PASSWORD, MeterModel, SimulatedHome, Truth
 
@@ -26,7 +26,7 @@ UNIQUE_ID = TOKEN * 4
 TYPED = {CONF_DEVICE: PORT, CONF_ID: ID, CONF_PASSWORD: PASSWORD}
 GET_RES = 0x72
 ENTRY_DATA = TYPED | {CONF_METER: TOKEN}
-SECTIONS: dict[str, Any] = {CONF_CONTRACT: {}, CONF_ENERGY: {}}
+SECTIONS: dict[str, Any] = {CONF_CONTRACT: {}, CONF_ENERGY: {}, CONF_SUN: {}}
 """What is sent of the sections of the options in which nothing is typed."""
 
 

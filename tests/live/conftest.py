@@ -14,7 +14,7 @@ import pytest_asyncio
 import pytest_socket
 
 from development.child_process import free_port
-from development.config import CHECKOUT, write_config
+from development.config import CHECKOUT, INTEGRATION, write_config
 from development.home_assistant import HomeAssistant
 from development.websocket import Json
 
@@ -71,15 +71,23 @@ def config_entries() -> list[Json]:
 
 
 @pytest.fixture(scope="module")
-def config_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the configuration folder: an empty one, unless a module has something of its own in it."""
-    return tmp_path_factory.mktemp("config")
+def config_folder(tmp_path_factory: pytest.TempPathFactory, environment: str) -> Path:
+    """Return the configuration folder: an empty one of each version, unless a module has something of its own in it."""
+    return tmp_path_factory.mktemp(f"config_{environment}")
+
+
+@pytest.fixture(scope="module")
+def integration() -> Path | None:
+    """Return what is offered as this integration: that of the checkout, unless a module has installed one."""
+    return INTEGRATION
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def home_assistant(hass: Path, config_folder: Path, config_entries: list[Json]) -> AsyncIterator[HomeAssistant]:
+async def home_assistant(
+    hass: Path, config_folder: Path, config_entries: list[Json], integration: Path | None
+) -> AsyncIterator[HomeAssistant]:
     """Run a Home Assistant for the tests of one module."""
     port = free_port()
-    write_config(config_folder, port, entries=config_entries)
+    write_config(config_folder, port, entries=config_entries, integration=integration)
     async with HomeAssistant(hass, config_folder, port) as running:
         yield running

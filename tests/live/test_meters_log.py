@@ -69,7 +69,7 @@ async def added(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Added:
     at = datetime.now(JST)
     # Long before anything of the log is read.
     await home_assistant.set_options(
-        entry["entry_id"], {"scan_interval": 30, "history_days": DAYS, "contract": {}, "energy": {}}
+        entry["entry_id"], {"scan_interval": 30, "history_days": DAYS, "contract": {}, "energy": {}, "sun": {}}
     )
     until = await log_until(home_assistant, IMPORT_TIMEOUT_S)
     begin = (await shown_bars(home_assistant))["import"]["hour"][0].start

@@ -13,11 +13,12 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
-from .test_documents import IMPORT
+from .test_documents import REDIRECT
 from .tree import HOME, INTEGRATION, TOP, links, name_of, parsed, tracked
 
 FOLDER = TOP / "blueprints" / "automation" / "broute"
-DOCUMENT = TOP / "docs" / "automations.md"
+IMPORT = f"{REDIRECT}blueprint_import/?blueprint_url="
+DOCUMENTS = (TOP / "README.md", TOP / "README.ja.md", TOP / "docs" / "automations.md")
 JAPANESE = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
 ICON = re.compile(r"mdi:[a-z0-9-]+")
 
@@ -118,6 +119,7 @@ def test_entities_to_choose_from_are_the_right_ones(path: Path) -> None:
                 assert wanted["domain"] == "event" or {"device_class", "unit_of_measurement"} & wanted.keys(), key
 
 
-def test_each_can_be_imported_from_the_document() -> None:
-    offered = [target.removeprefix(IMPORT) for target in links(DOCUMENT) if target.startswith(IMPORT)]
+@pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
+def test_each_can_be_imported_from_the_document(document: Path) -> None:
+    offered = [target.removeprefix(IMPORT) for target in links(document) if target.startswith(IMPORT)]
     assert sorted(offered) == [metadata(path)["source_url"] for path in blueprints()]

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 import re
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
@@ -11,7 +12,7 @@ from .tree import HOME, INTEGRATION, TOP, anchors, documents, links, name_of, re
 
 REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|crates|debian|ubuntu|anaconda)\.(org|io|com|net)\b")
 OWNER, NAME = HOME.rsplit("/", 2)[1:]
-IMPORT = "https://my.home-assistant.io/redirect/blueprint_import/?blueprint_url="
+REDIRECT = "https://my.home-assistant.io/redirect/"
 WORD_WITH_HOME = re.compile(rf"[^\s\"'`()<>,\[\]]*{NAME}[^\s\"'`()<>,\[\]]*")
 
 
@@ -75,10 +76,39 @@ def test_there_is_one_integration_with_everything_in_it() -> None:
     assert found == {"__init__.py", INTEGRATION.name}
 
 
+def is_the_public_home(word: str) -> bool:
+    """Tell whether a word names the public home as it should, itself or to Home Assistant's page that leads on."""
+    if word.startswith(REDIRECT):
+        asked = dict(parse_qsl(urlsplit(word).query))
+        named = asked.get("blueprint_url") or f"https://github.com/{asked.get('owner')}/{asked.get('repository')}"
+        return f"{named}/".startswith(f"{HOME}/")
+    return re.match(rf"{HOME}(/|[.:;]?$)|@{OWNER}$", word) is not None
+
+
 def test_the_public_home_is_written_in_one_way() -> None:
     for path, text in texts().items():
-        for word in WORD_WITH_HOME.findall(text.replace(IMPORT, "")):
-            assert re.match(rf"{HOME}(/|[.:;]?$)|@{OWNER}$", word), f"{name_of(path)}: {word}"
+        wrong = [word for word in WORD_WITH_HOME.findall(text) if not is_the_public_home(word)]
+        assert not wrong, name_of(path)
+
+
+@pytest.mark.parametrize(
+    ("word", "is_home"),
+    [
+        (HOME, True),
+        (f"{HOME}/issues", True),
+        (f"{HOME}x", False),
+        (f"http://{HOME.removeprefix('https://')}", False),
+        (f"{REDIRECT}hacs_repository/?owner={OWNER}&repository={NAME}&category=integration", True),
+        (f"{REDIRECT}hacs_repository/?owner={OWNER}x&repository={NAME}", False),
+        (
+            f"{REDIRECT}blueprint_import/?blueprint_url=https%3A%2F%2Fgithub.com%2F{OWNER}%2F{NAME}%2Fblob%2Fmain%2Fa.yaml",
+            True,
+        ),
+        (f"{REDIRECT}blueprint_import/?blueprint_url=https%3A%2F%2Fgithub.com%2F{OWNER}%2F{NAME}x%2Fblob", False),
+    ],
+)
+def test_another_home_is_found(word: str, *, is_home: bool) -> None:
+    assert is_the_public_home(word) is is_home
 
 
 def test_no_file_names_the_host_of_a_registry() -> None:

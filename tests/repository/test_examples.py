@@ -1,4 +1,4 @@
-"""The automations of the README and of docs/automations.md: Home Assistant takes them as they are."""
+"""The automations of docs/automations.md: Home Assistant takes them as they are."""
 
 import re
 from typing import Any
@@ -14,11 +14,9 @@ from custom_components.broute.services import async_setup_services
 
 from .tree import TOP
 
-DOCUMENTS = (TOP / "README.md", TOP / "docs" / "automations.md")
-
 
 def examples() -> list[Any]:
-    text = "\n".join(document.read_text("utf-8") for document in DOCUMENTS)
+    text = (TOP / "docs" / "automations.md").read_text("utf-8")
     blocks = re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
     return [parse_yaml(block) for block in blocks if "triggers:" in block]
 
@@ -32,7 +30,7 @@ async def test_automation_is_valid(hass: HomeAssistant, example: dict[str, Any])
 
 
 def test_there_are_examples() -> None:
-    assert len(examples()) == 9
+    assert len(examples()) == 6
 
 
 async def test_actions_in_examples_exist(hass: HomeAssistant) -> None:

@@ -1,13 +1,12 @@
 """The Integration Quality Scale: every rule is there, and what proves it exists."""
 
-import ast
 import re
 from typing import Any, Final
 
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
-from .tree import INTEGRATION, TOP, anchors, tracked
+from .tree import INTEGRATION, TOP, exists
 
 RULES: Final = {
     "bronze": [
@@ -64,23 +63,6 @@ def rules() -> dict[str, Any]:
 
 def proofs(comment: str) -> list[str]:
     return PROOF.findall(comment)
-
-
-def exists(proof: str) -> bool:
-    """Tell whether a file, a test in a file or a heading of a document is there."""
-    name, kind, part = re.split(r"(::|#|$)", proof, maxsplit=1)
-    path = TOP / name
-    if path not in tracked():
-        return False
-    match kind:
-        case "::":
-            functions = (ast.FunctionDef, ast.AsyncFunctionDef)
-            module = ast.parse(path.read_text("utf-8"))
-            return part in {node.name for node in module.body if isinstance(node, functions)}
-        case "#":
-            return part in anchors(path)
-        case _:
-            return True
 
 
 def test_all_rules_are_there_in_the_order_of_their_tiers() -> None:

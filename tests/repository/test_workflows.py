@@ -7,7 +7,9 @@ from typing import Any, Final
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
-from .tree import TOP, name_of
+from development.package import FOLDER as PACKAGE
+
+from .tree import TOP, name_of, parsed
 
 FOLDER: Final = TOP / ".github"
 WORKFLOWS: Final = sorted((FOLDER / "workflows").iterdir())
@@ -26,15 +28,15 @@ def steps(content: Any) -> list[Any]:
 
 
 def test_workflows_are_those_that_are_tested() -> None:
-    assert [path.name for path in WORKFLOWS] == ["test.yml", "validate.yml"]
+    assert [path.name for path in WORKFLOWS] == ["release.yml", "test.yml", "validate.yml"]
 
 
 @pytest.mark.parametrize("path", WORKFLOWS, ids=name_of)
-def test_workflow_may_read_and_nothing_else(path: Path) -> None:
+def test_workflow_may_read_and_only_a_release_is_made(path: Path) -> None:
     content = read(path)
     assert content["permissions"] == {}
     for job in content["jobs"].values():
-        assert job["permissions"] == {"contents": "read"}
+        assert job["permissions"] == {"contents": "write" if path.name == "release.yml" else "read"}
         assert job["timeout-minutes"] <= 60
     assert "secrets." not in path.read_text("utf-8")
     assert all("pull_request_target" not in str(content[key]) for key in content if key not in {"jobs", "name"})
@@ -56,6 +58,16 @@ def test_a_change_is_tested_as_it_is_here() -> None:
     assert (TOP / ".ci" / "run").stat().st_mode & 0o111
     (python,) = (step["with"]["python-version"] for step in steps(content) if "setup-python" in step.get("uses", ""))
     assert f'requires-python = ">={python}.' in (TOP / "pyproject.toml").read_text("utf-8")
+
+
+def test_a_release_is_tested_and_made_of_a_tag_alone() -> None:
+    content = workflow("release.yml")
+    assert content[True] == {"push": {"tags": ["v*"]}}
+    package, test, release = [step["run"] for step in steps(content) if "run" in step]
+    assert package == 'script/package "$GITHUB_REF_NAME"'
+    assert test == ".ci/run"
+    assert "gh release create" in release
+    assert f"{name_of(PACKAGE)}/{parsed(TOP / 'hacs.json')['filename']}" in release
 
 
 def test_hassfest_and_hacs_are_run_on_each_change_and_daily() -> None:

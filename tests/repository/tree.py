@@ -1,5 +1,6 @@
 """The files of the repository, and what its documents point to."""
 
+import ast
 from functools import cache
 import json
 from pathlib import Path
@@ -15,6 +16,7 @@ HOME = "https://github.com/ha-broute/ha-broute"
 _CODE_BLOCK = re.compile(r"^(\s*)```.*?^\1```$", re.MULTILINE | re.DOTALL)
 _CODE = re.compile(r"`[^`\n]*`")
 _HEADING = re.compile(r"^#+ +(.+?) *#*$", re.MULTILINE)
+_OWN_ANCHOR = re.compile(r'<a id="([^"]+)"></a>')
 _LINK = re.compile(r"\]\(<?([^)\s>]+)|(?:src|srcset|href)=\"([^\"]+)\"")
 
 
@@ -45,9 +47,10 @@ def parsed(path: Path) -> Any:
 
 @cache
 def anchors(document: Path) -> frozenset[str]:
-    """Return the anchors that GitHub gives to the headings of a document."""
-    found: set[str] = set()
-    for heading in _HEADING.findall(_CODE_BLOCK.sub("", document.read_text("utf-8"))):
+    """Return the anchors that GitHub gives to the headings of a document, and those that it has of its own."""
+    text = _CODE_BLOCK.sub("", document.read_text("utf-8"))
+    found = set(_OWN_ANCHOR.findall(text))
+    for heading in _HEADING.findall(text):
         anchor = re.sub(r"[^\w\- ]", "", re.sub(r"\[(.*?)\]\(.*?\)", r"\1", heading)).strip().lower().replace(" ", "-")
         number = 0
         while (numbered := f"{anchor}-{number}" if number else anchor) in found:
@@ -69,3 +72,20 @@ def resolves(target: str, document: Path) -> bool:
     if not any(file == other or file in other.parents for other in tracked()):
         return False
     return not anchor or (file.suffix == ".md" and anchor in anchors(file))
+
+
+def exists(proof: str) -> bool:
+    """Tell whether a file, a test in a file or a heading of a document is there."""
+    name, kind, part = re.split(r"(::|#|$)", proof, maxsplit=1)
+    path = TOP / name
+    if path not in tracked():
+        return False
+    match kind:
+        case "::":
+            functions = (ast.FunctionDef, ast.AsyncFunctionDef)
+            module = ast.parse(path.read_text("utf-8"))
+            return part in {node.name for node in module.body if isinstance(node, functions)}
+        case "#":
+            return part in anchors(path)
+        case _:
+            return True

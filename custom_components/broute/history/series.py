@@ -53,6 +53,27 @@ def recorder_is_there(hass: HomeAssistant) -> bool:
     return recorder_is_set_up(hass) and get_instance(hass).async_recorder_ready.is_set()
 
 
+async def async_read[T](hass: HomeAssistant, read: Callable[[], T]) -> T:
+    """Read what is in the database when all is done that was put into the recorder's queue before.
+
+    Raises:
+        RecorderError: it cannot be read now.
+    """
+    recorder = get_instance(hass)
+    done: asyncio.Future[None] = hass.loop.create_future()
+    recorder.queue_task(SynchronizeTask(done))
+    try:
+        async with asyncio.timeout(QUEUE_LIMIT_S):
+            await done
+    except TimeoutError as err:
+        raise RecorderError("The recorder does not get to what it has to do") from err
+    try:
+        return await recorder.async_add_executor_job(read)
+    except (SQLAlchemyError, RuntimeError) as err:
+        # RuntimeError: its threads have ended, because Home Assistant stops.
+        raise RecorderError(f"The recorder does not read: {type(err).__name__}") from err
+
+
 class Series:
     """The series of one direction of one meter.
 
@@ -112,24 +133,12 @@ class Series:
             raise RecorderError("The recorder has not written")
 
     async def _async_read(self, read: Callable[[], Mapping[str, Sequence[StatisticsRow]]]) -> list[Row]:
-        """Read rows, when all is done that was put into the recorder's queue before.
+        """Read rows.
 
-        What was to be written is still in there when nobody waits for it any more, and would be written over what
-        follows from rows that are older.
+        What was to be written is still in the recorder's queue when nobody waits for it any more, and would be written
+        over what follows from rows that are older.
         """
-        recorder = get_instance(self._hass)
-        done: asyncio.Future[None] = self._hass.loop.create_future()
-        recorder.queue_task(SynchronizeTask(done))
-        try:
-            async with asyncio.timeout(QUEUE_LIMIT_S):
-                await done
-        except TimeoutError as err:
-            raise RecorderError("The recorder does not get to what it has to do") from err
-        try:
-            found = await recorder.async_add_executor_job(read)
-        except (SQLAlchemyError, RuntimeError) as err:
-            # RuntimeError: its threads have ended, because Home Assistant stops.
-            raise RecorderError(f"The recorder does not read: {type(err).__name__}") from err
+        found = await async_read(self._hass, read)
         rows = [
             Row(dt_util.utc_from_timestamp(row["start"]), _exactly(row["state"]), _exactly(row["sum"]))
             for row in found.get(self.statistic_id, ())

@@ -80,6 +80,8 @@ class EnergyWatch:
         self._series = {direction: Series(hass, token, direction, title) for direction in DIRECTIONS}
         self._accounts: dict[str, Account] = {}
         """What the rows tell, by direction."""
+        self._running: dict[str, Account] = {}
+        """And what the counters behind them tell."""
         self._extent_read: _Extent | None = None
         """How things were when the rows were read."""
         self._wake = asyncio.Event()
@@ -95,6 +97,15 @@ class EnergyWatch:
     def energy(self, period: Period, direction: str) -> Energy | None:
         """Return what is known of the energy of a period; `None`: nothing."""
         return self._energies.get((period, direction))
+
+    def counted_kwh(self, direction: str, start: datetime, end: datetime) -> Decimal | None:
+        """Return what a direction has counted from one instant to another; `None`: it is not known."""
+        constants = self._meter.constants
+        if direction == EXPORT and constants and not constants.measures_export:
+            return Decimal(0)
+        running = self._running.get(direction)
+        energy = running.energy(start, end) if running else None
+        return energy.energy_kwh if energy else None
 
     @callback
     def async_add_listener(self, listener: CALLBACK_TYPE) -> Callable[[], None]:
@@ -128,7 +139,7 @@ class EnergyWatch:
     @callback
     def async_look(self) -> None:
         """Look at all of it anew: a reading has come, or the log has news."""
-        now = self._now
+        now = self.now
         self._cancel_midnight()
         self._midnight = self._hass.loop.call_later((day_start(now) + DAY - now).total_seconds(), self._pass_midnight)
         if self._are_news(self._extent(now)):
@@ -158,7 +169,7 @@ class EnergyWatch:
             self._last = self._before_midnight = None
 
     @property
-    def _now(self) -> datetime:
+    def now(self) -> datetime:
         """What the meter's clock shows; while that is in doubt, what ours does: what is over stays as it was."""
         try:
             return self._log.now
@@ -184,7 +195,7 @@ class EnergyWatch:
             return
         if not recorder_is_there(self._hass):
             raise RecorderError("The recorder is not there")
-        now = self._now
+        now = self.now
         extent = self._extent(now)
         start = min(self._start(period, now) for period in Period if period is not Period.BILLING or self.reading_day)
         # What lies before a beginning may tell it.
@@ -207,6 +218,7 @@ class EnergyWatch:
 
     def _tell(self, direction: str, account: Account, now: datetime) -> None:
         running = account.with_counters(self._counters(direction))
+        self._running[direction] = running or account
         energies = {
             Period.YESTERDAY: (running or account).energy(self._start(Period.YESTERDAY, now), day_start(now)),
         }

@@ -98,6 +98,18 @@ async def test_report_on_the_link(hass: HomeAssistant, house: House) -> None:
     assert len(told["message"].splitlines()) > 5
 
 
+@pytest.mark.parametrize("options", [{CONF_SCAN_INTERVAL: 30}])
+@pytest.mark.usefixtures("read")
+async def test_yesterday_by_the_meter(hass: HomeAssistant, house: House) -> None:
+    example = documented("Yesterday by the meter")
+    at = (house.now + timedelta(seconds=60)).strftime("%H:%M:%S")
+    await house.automate_as(example | {"triggers": [{"trigger": "time", "at": at}]})
+    await until(lambda: hass.data.get("persistent_notification"), 600)
+    (told,) = hass.data["persistent_notification"].values()
+    # 500 W all day long.
+    assert told["message"] == "12.0 kWh"
+
+
 # Read once a minute, hours go by quickly; the utility meter's own timer for the next month outlives the test.
 @pytest.mark.parametrize(("options", "expected_lingering_timers"), [({CONF_SCAN_INTERVAL: 60}, True)])
 @pytest.mark.usefixtures("read")

@@ -105,3 +105,11 @@ async def test_loads_come_back_where_there_is_no_target_any_more(
     await hass.config_entries.async_reload(read.entry_id)
     await until(lambda: len(house.switched) == 4, 9000)
     assert house.names[2:] == ["boiler on", "heater on"]
+
+
+async def test_target_that_is_exceeded_already(hass: HomeAssistant, house: House) -> None:
+    await house.stop_automations()
+    house.take(3000)
+    await until(lambda: value(hass, "demand_exceeded") == "on", 900)
+    await automate(hass, house)
+    await until(lambda: house.names == ["heater off"], 130)

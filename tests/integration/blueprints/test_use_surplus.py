@@ -91,7 +91,8 @@ async def test_what_was_switched_off_by_hand_is_over(hass: HomeAssistant, house:
     house.take(-1300)
     await until(lambda: house.names == ["boiler on"], 1200)
     await asyncio.sleep(120)
-    house.take(500)
+    # Nothing is imported then, and too little is left for another time.
+    house.take(-500)
     await house.switch(BOILER, on=False)
     await until(lambda: hass.states.is_state(MEMORY, "off"), 300)
     await asyncio.sleep(600)
@@ -120,3 +121,20 @@ async def test_a_surplus_that_is_back_with_the_link_has_to_last(hass: HomeAssist
     at = house.now
     await until(lambda: house.names == ["boiler on"], 1200)
     assert house.switched[0][0] - at > timedelta(minutes=4, seconds=55)
+
+
+async def test_nothing_is_used_for_long_without_readings(hass: HomeAssistant, house: House) -> None:
+    await automate(hass, house)
+    house.take(-1300)
+    await until(lambda: house.names == ["boiler on"], 1200)
+    await asyncio.sleep(900)
+    for silent_s in (600, 3000):
+        at = house.now
+        house.home.faults.meter_silent = True
+        await until(lambda: value(hass, "power") == "unavailable", 600)
+        assert house.names == ["boiler on"]
+        await asyncio.sleep(silent_s)
+        house.home.faults.meter_silent = False
+        await until(lambda: value(hass, "power") != "unavailable", 1800)
+    assert house.names[:2] == ["boiler on", "boiler off"]
+    assert timedelta(minutes=30) < house.switched[1][0] - at < timedelta(minutes=33)

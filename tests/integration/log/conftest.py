@@ -27,7 +27,7 @@ THREAD_LIMIT_S = 600.0
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """Let the benchmark say for how long and with which outages it is tested (`test_soak.py`)."""
+    """Let the benchmark say for how long and with which outages it is tested (`long/test_soak.py`)."""
     parser.addoption("--soak-days", type=float)
     parser.addoption("--soak-seed", type=int)
 

@@ -3,11 +3,12 @@
 import asyncio
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from typing import Any
 from unittest.mock import patch
 
 from homeassistant.components.recorder.core import Recorder
-from homeassistant.components.recorder.tasks import ImportStatisticsTask, RecorderTask, SynchronizeTask
+from homeassistant.components.recorder.tasks import ImportStatisticsTask, RecorderTask, StatisticsTask, SynchronizeTask
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.recorder import get_instance
 from sqlalchemy import event
@@ -19,6 +20,16 @@ async def queue_done(hass: HomeAssistant) -> None:
     done: asyncio.Future[None] = hass.loop.create_future()
     get_instance(hass).queue_task(SynchronizeTask(done))
     await done
+
+
+async def compile_period(hass: HomeAssistant, start: datetime) -> None:
+    """Let the recorder compile five minutes, and with the last ones of an hour that hour, and tell of it."""
+    get_instance(hass).queue_task(StatisticsTask(start.astimezone(UTC), fire_events=True))
+    done = hass.async_add_executor_job(get_instance(hass).block_till_done)
+    # It needs the event loop for that, which so must not stand still; but no time may pass.
+    while not done.done():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    done.result()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ import pytest
 
 from custom_components.broute.const import CONF_ENERGY, CONF_HISTORY_DAYS, CONF_READING_DAY
 from custom_components.broute.coordinator import BrouteConfigEntry
+from custom_components.broute.household.demand import half_hour_of
 from custom_components.broute.household.energy_watch import Period
 from simulator import JST, HouseLoad, Registers, SimulatedHome
 from simulator.happenings import Happenings
@@ -64,7 +65,7 @@ class Judge:
         energy = self.entry.runtime_data.energy.energy(period, direction)
         if energy is None or energy.energy_kwh is None:
             return
-        if not energy.until.minute % 30 and not energy.until.second:
+        if energy.until == half_hour_of(energy.until):
             # A counter that the meter has logged.
             true = {self.household.energy_kwh(direction, energy.start, energy.until)}
         else:

@@ -1,6 +1,5 @@
 """What the recorder makes of other sensors while rows of ours are written beside them: all of it, as without us."""
 
-import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,13 +11,11 @@ from homeassistant.helpers.recorder import get_instance
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 import pytest
-from pytest_homeassistant_custom_component.components.recorder.common import (  # type: ignore[import-untyped]
-    do_adhoc_statistics,
-)
 
 from simulator import SimulatedHome
 
 from .household import Household
+from .recorder import compile_period
 from .rows import HOUR, LONG_AGO, changes, sleep_until
 
 OTHER = "sensor.other"
@@ -49,16 +46,6 @@ async def measure(hass: HomeAssistant, home: SimulatedHome) -> list[datetime]:
         await sleep_until(home, period + PERIOD + timedelta(seconds=LATE_S))
         await compile_period(hass, period)
     return [start + HOUR * number for number in range(HOURS)]
-
-
-async def compile_period(hass: HomeAssistant, start: datetime) -> None:
-    """Let the recorder compile five minutes, and with the last ones of an hour that hour."""
-    do_adhoc_statistics(hass, start=start)
-    done = hass.async_add_executor_job(get_instance(hass).block_till_done)
-    # It needs the event loop for that, which so must not stand still; but no time may pass.
-    while not done.done():  # noqa: ASYNC110
-        await asyncio.sleep(0)
-    done.result()
 
 
 @pytest.mark.parametrize("with_us", [False, True])

@@ -87,7 +87,7 @@ async def imported(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Impo
     added_at = datetime.now(JST)
     # Long before anything of the log is read.
     await home_assistant.set_options(
-        entry["entry_id"], {"scan_interval": 30, "history_days": DAYS, "contract": {}, "energy": {}}
+        entry["entry_id"], {"scan_interval": 30, "history_days": DAYS, "contract": {}, "energy": {}, "sun": {}}
     )
     before = await first_hours(home_assistant)
     unfinished = await entity_of(home_assistant, "log_until")

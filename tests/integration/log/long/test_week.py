@@ -18,10 +18,10 @@ from simulator import HouseLoad, Registers, SimulatedHome
 from simulator.clock import JST
 from simulator.happenings import Happenings
 
-from ..world import TOKEN, Ports, until
-from .household import DIRECTIONS, Household
-from .recorder import held, lost
-from .rows import HOUR, Period, changes
+from ...world import TOKEN, Ports, until
+from ..household import DIRECTIONS, Household
+from ..recorder import held, lost
+from ..rows import HOUR, Period, changes
 
 START = datetime(2026, 10, 26, 5, 24, tzinfo=JST)
 """A day after the end of summer time in Europe."""

@@ -25,11 +25,12 @@ from custom_components.broute.household.demand import Demand
 from custom_components.broute.household.demand_watch import DemandWatch
 from simulator import JST, HouseLoad, Registers, SimulatedHome
 
-from .world import Ports
+from ..world import Ports
 
 START = datetime(2026, 11, 16, 5, 24, tzinfo=JST)
 IMPORT = 0xE0
 READ_WITHIN = timedelta(seconds=120)
+CLOCK_WITHIN = timedelta(seconds=-61)
 MINUTES = (1, 5, 10, 15, 20, 25)
 """Into a half hour, after which a forecast is judged."""
 BOUNDS_KW = {5: (0.1, 0.6, 3.0), 15: (0.15, 0.4, 2.0), 25: (0.1, 0.25, 0.8)}
@@ -68,8 +69,8 @@ class Watcher:
     def _judge_energy(self, demand: Demand) -> None:
         now = self.home.clock.now()
         if demand.until == demand.start:
-            # It has just begun, as exactly as the meter's clock is known.
-            is_right = demand.energy_kwh == 0 and abs(now - demand.start) < timedelta(seconds=61)
+            # It has just begun, as exactly as the meter's clock is known, and nothing was read in it yet.
+            is_right = demand.energy_kwh == 0 and CLOCK_WITHIN < now - demand.start < READ_WITHIN
         else:
             self.told.add(demand.start)
             first = self.home.truth(demand.start).import_kwh

@@ -8,8 +8,8 @@ import pytest
 
 from simulator import SimulatedHome
 
-from .household import DIRECTIONS, Household
-from .soak import soak
+from ..household import DIRECTIONS, Household
+from ..soak import soak
 
 DAYS = 4.0
 SEED = 51

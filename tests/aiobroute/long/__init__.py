@@ -1,0 +1,1 @@
+"""The command line at the pace that a meter is asked at."""

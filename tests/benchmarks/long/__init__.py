@@ -1,0 +1,1 @@
+"""What a benchmark prints, which takes as long as its shortest run."""

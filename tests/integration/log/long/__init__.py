@@ -1,0 +1,1 @@
+"""The meter's log through days and weeks of trouble."""

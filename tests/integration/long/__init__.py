@@ -1,0 +1,1 @@
+"""Weeks in virtual time."""
