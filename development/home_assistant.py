@@ -335,13 +335,14 @@ class HomeAssistant:
         await self._request("DELETE", f"/api/config/config_entries/entry/{entry_id}")
 
     async def set_options(self, entry_id: str, options: Json) -> None:
-        """Fill in the only form of an entry's options.
+        """Fill in the only form of an entry's options; a section of it that is not named is sent empty.
 
         Raises:
             RefusedError: one of the options is wrong.
         """
         step = await self.post(OPTIONS_FLOWS, {"handler": entry_id})
-        await self.configure_flow(step["flow_id"], options, OPTIONS_FLOWS)
+        sections = {field["name"]: {} for field in step["data_schema"] if field.get("type") == "expandable"}
+        await self.configure_flow(step["flow_id"], sections | options, OPTIONS_FLOWS)
 
     async def call_action(self, domain: str, action: str, timeout_s: float = ANSWER_TIMEOUT_S, **data: Value) -> Json:
         """Call an action, and return its response.

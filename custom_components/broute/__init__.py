@@ -2,7 +2,7 @@
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import config_validation as cv
+from homeassistant.helpers import config_validation as cv, translation
 from homeassistant.helpers.typing import ConfigType
 
 from .const import DOMAIN
@@ -33,6 +33,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: BrouteConfigEntry) -> bo
         ledger_store=ledger_store,
         ledger=await ledger_store.async_load(),
     )
+    # After a change of the language Home Assistant may not have the names of the devices yet.
+    await translation.async_load_integrations(hass, {DOMAIN})
     coordinator.async_start()
     entry.runtime_data = coordinator
     # Entries are not unloaded when Home Assistant stops.

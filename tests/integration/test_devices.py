@@ -141,6 +141,16 @@ async def test_names_in_japanese(hass: HomeAssistant, home: SimulatedHome, entry
     assert module(hass, entry).name == "Wi-SUNモジュール"
 
 
+async def test_names_in_a_language_that_was_chosen_just_now(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    await set_up(hass, entry)
+    # Home Assistant loads the texts in a task of its own, and does not wait for them.
+    hass.config.language = "ja"
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert meter(hass, entry).name == "Bルート スマートメーター"
+
+
 async def test_no_device_tells_an_address(hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry) -> None:
     await set_up(hass, entry)
     text = str([found.dict_repr for found in (meter(hass, entry), module(hass, entry))]).casefold()

@@ -68,9 +68,7 @@ async def added(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Added:
     entry = await add_meter(home_assistant, meter)
     at = datetime.now(JST)
     # Long before anything of the log is read.
-    await home_assistant.set_options(
-        entry["entry_id"], {"scan_interval": 30, "history_days": DAYS, "contract": {}, "energy": {}, "sun": {}}
-    )
+    await home_assistant.set_options(entry["entry_id"], {"scan_interval": 30, "history_days": DAYS})
     until = await log_until(home_assistant, IMPORT_TIMEOUT_S)
     begin = (await shown_bars(home_assistant))["import"]["hour"][0].start
     # The meter's midnight may have come meanwhile.

@@ -122,9 +122,8 @@ OPTIONS: Final[Any] = vol.Schema(
         vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL_S): _whole_number(
             MIN_SCAN_INTERVAL_S, MAX_SCAN_INTERVAL_S, UnitOfTime.SECONDS
         ),
-        vol.Required(CONF_HISTORY_DAYS, default=DEFAULT_HISTORY_DAYS): _whole_number(
-            1, MAX_HISTORY_DAYS, UnitOfTime.DAYS
-        ),
+        # Its name says that these are days; as a unit they would be "d" in every language.
+        vol.Required(CONF_HISTORY_DAYS, default=DEFAULT_HISTORY_DAYS): _whole_number(1, MAX_HISTORY_DAYS),
         # Without defaults of their own: the form begins with those of their fields only then.
         vol.Required(CONF_CONTRACT): section(CONTRACT, {"collapsed": True}),
         vol.Required(CONF_ENERGY): section(ENERGY, {"collapsed": True}),

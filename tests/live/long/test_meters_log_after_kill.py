@@ -86,9 +86,7 @@ async def imported(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Impo
     entry = await add_meter(home_assistant, meter)
     added_at = datetime.now(JST)
     # Long before anything of the log is read.
-    await home_assistant.set_options(
-        entry["entry_id"], {"scan_interval": 30, "history_days": DAYS, "contract": {}, "energy": {}, "sun": {}}
-    )
+    await home_assistant.set_options(entry["entry_id"], {"scan_interval": 30, "history_days": DAYS})
     before = await first_hours(home_assistant)
     unfinished = await entity_of(home_assistant, "log_until")
     assert not is_known(await home_assistant.state(unfinished)), "nothing was left to do"

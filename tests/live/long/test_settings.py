@@ -90,12 +90,8 @@ async def test_meter_of_home_assistants_own_integration_is_taken_over(home_assis
 async def test_pace_is_changed_within_its_limits(home_assistant: HomeAssistant, entry: Json) -> None:
     for wrong in (4, 3601):
         with pytest.raises(RefusedError):
-            await home_assistant.set_options(
-                entry["entry_id"], {"scan_interval": wrong, "history_days": 1, "contract": {}, "energy": {}, "sun": {}}
-            )
-    await home_assistant.set_options(
-        entry["entry_id"], {"scan_interval": 5, "history_days": 1, "contract": {}, "energy": {}, "sun": {}}
-    )
+            await home_assistant.set_options(entry["entry_id"], {"scan_interval": wrong, "history_days": 1})
+    await home_assistant.set_options(entry["entry_id"], {"scan_interval": 5, "history_days": 1})
     await is_read(home_assistant)
     (changed,) = await home_assistant.entries(DOMAIN)
     assert changed["state"] == "loaded"

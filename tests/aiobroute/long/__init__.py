@@ -1,1 +1,0 @@
-"""The command line at the pace that a meter is asked at."""

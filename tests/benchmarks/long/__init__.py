@@ -1,1 +1,0 @@
-"""What a benchmark prints, which takes as long as its shortest run."""
