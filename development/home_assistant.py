@@ -341,7 +341,7 @@ class HomeAssistant:
             RefusedError: one of the options is wrong.
         """
         step = await self.post(OPTIONS_FLOWS, {"handler": entry_id})
-        sections = {field["name"]: {} for field in step["data_schema"] if field.get("type") == "expandable"}
+        sections: Json = {field["name"]: {} for field in step["data_schema"] if field.get("type") == "expandable"}
         await self.configure_flow(step["flow_id"], sections | options, OPTIONS_FLOWS)
 
     async def call_action(self, domain: str, action: str, timeout_s: float = ANSWER_TIMEOUT_S, **data: Value) -> Json:
