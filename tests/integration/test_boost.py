@@ -199,7 +199,8 @@ async def test_interval_that_is_as_short_already_stays(
     await set_up_with(hass, entry, **{CONF_SCAN_INTERVAL: 5})
     before = await readings_in(home, 300)
     await boost(hass)
-    assert abs(await readings_in(home, 300) - before) <= 2
+    # The log takes the place of a reading up to once a minute.
+    assert abs(await readings_in(home, 300) - before) <= 6
 
 
 async def test_nothing_is_left_of_it_when_the_entry_is_unloaded(
