@@ -42,7 +42,7 @@ async def test_report_of_a_healthy_link(hass: HomeAssistant, home: SimulatedHome
     assert lines[2].endswith("standard version F")
     assert lines[3] == "Connected: yes"
     assert lines[4].startswith(f"Since the start: {statistics.answers} of {statistics.requests} requests answered;")
-    assert lines[5].startswith("Connections since the start: 1, in 1 attempts")
+    assert lines[5].startswith("Connections since the start: 1 (attempts: 1,")
     hours = [line for line in lines if line.startswith("- 2026-11-21 1")][:2]
     assert re.fullmatch(r"- 2026-11-21 18:00:00: -42 dBm \(-42 to -42\), \d+ of \d+ answered", hours[0])
     assert hours[1].startswith("- 2026-11-21 19:00:00: -42 dBm")
