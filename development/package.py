@@ -69,13 +69,13 @@ def release_notes(tag: str, top: Path = CHECKOUT) -> str:
 def main() -> int:
     """Build the archive; with a tag, only after it was seen to fit, and with its notes."""
     try:
-        FOLDER.mkdir(exist_ok=True)
-        for tag in sys.argv[1:]:
-            (FOLDER / NOTES).write_text(release_notes(tag))
+        notes = [release_notes(tag) for tag in sys.argv[1:]]
     except ReleaseError as error:
         sys.stderr.write(f"{error}\n")
         return 1
     build(FOLDER / ARCHIVE)
+    for text in notes:
+        (FOLDER / NOTES).write_text(text)
     sys.stdout.write(f"{FOLDER / ARCHIVE}\n")
     return 0
 
