@@ -14,7 +14,8 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .aiobroute import MeterStatus
 from .const import DOMAIN
 from .coordinator import BrouteConfigEntry
-from .entity import MeterEntity, ModuleEntity, unique_id
+from .entity import MeterEntity, ModuleEntity, WatchEntity, unique_id
+from .household.watch import Watch
 
 PARALLEL_UPDATES = 0
 
@@ -127,14 +128,13 @@ class OverContractBinarySensor(MeterEntity, BinarySensorEntity):
         return self.coordinator.excess.is_over
 
 
-class DemandExceededBinarySensor(MeterEntity, BinarySensorEntity):
+class DemandExceededBinarySensor(WatchEntity, BinarySensorEntity):
     """Whether the demand of this half hour will be above the target."""
 
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow the demand."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.demand.async_add_listener(self.async_write_ha_state))
+    def _watch(self) -> Watch:
+        return self.coordinator.demand
 
     @property
     @override

@@ -6,6 +6,7 @@ from homeassistant.helpers.entity import Entity, EntityDescription
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .coordinator import BrouteCoordinator
+from .household.watch import Watch
 
 
 def unique_id(coordinator: BrouteCoordinator, key: str) -> str:
@@ -30,6 +31,21 @@ class MeterEntity(CoordinatorEntity[BrouteCoordinator]):
     def available(self) -> bool:
         """Whether there is a reading."""
         return super().available and self.coordinator.data is not None
+
+
+class WatchEntity(MeterEntity):
+    """An entity of the meter that tells what a watch follows, which goes on though the readings stay the same."""
+
+    @property
+    def _watch(self) -> Watch:
+        """The watch that is told of."""
+        raise NotImplementedError
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        """Follow the watch."""
+        await super().async_added_to_hass()
+        self.async_on_remove(self._watch.async_add_listener(self.async_write_ha_state))
 
 
 class ModuleEntity(Entity):

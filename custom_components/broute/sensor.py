@@ -30,7 +30,7 @@ from homeassistant.util import dt as dt_util
 from .aiobroute import CountersAt, Dialect, InstallationLocation, Place, Reading, SessionState
 from .const import DOMAIN, LOGGER
 from .coordinator import BrouteConfigEntry, BrouteCoordinator
-from .entity import MeterEntity, ModuleEntity, unique_id
+from .entity import MeterEntity, ModuleEntity, WatchEntity, unique_id
 from .history.clock import ClockOffset
 from .history.keeper import LogKeeper
 from .history.reader import EXPORT, IMPORT
@@ -39,6 +39,7 @@ from .household.contract import Contract
 from .household.demand import Demand
 from .household.energy_watch import Period
 from .household.periods import Energy
+from .household.watch import Watch
 
 PARALLEL_UPDATES = 0
 
@@ -547,17 +548,16 @@ class LogSensor(MeterEntity, SensorEntity):
         return {"at": at} if at else None
 
 
-class DemandSensor(MeterEntity, SensorEntity):
+class DemandSensor(WatchEntity, SensorEntity):
     """Something of the half hour that runs, which goes on though the readings stay the same."""
 
     entity_description: DemandSensorDescription
     _unrecorded_attributes = frozenset({"counted_until", "expected_power", "readings"})
 
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow the demand."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.demand.async_add_listener(self.async_write_ha_state))
+    def _watch(self) -> Watch:
+        return self.coordinator.demand
 
     @property
     @override
@@ -574,16 +574,15 @@ class DemandSensor(MeterEntity, SensorEntity):
         return self.entity_description.attributes_fn(demand) if demand else None
 
 
-class PeriodSensor(MeterEntity, SensorEntity):
+class PeriodSensor(WatchEntity, SensorEntity):
     """The energy of a period."""
 
     entity_description: PeriodSensorDescription
 
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow the energy."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.energy.async_add_listener(self.async_write_ha_state))
+    def _watch(self) -> Watch:
+        return self.coordinator.energy
 
     @property
     @override
@@ -619,16 +618,15 @@ class PeriodSensor(MeterEntity, SensorEntity):
         return self.coordinator.energy.energy(self.entity_description.period, self.entity_description.direction)
 
 
-class BalanceSensor(MeterEntity, SensorEntity):
+class BalanceSensor(WatchEntity, SensorEntity):
     """Something of the instant of the latest reading, which goes on though the readings stay the same."""
 
     entity_description: BalanceSensorDescription
 
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow the balance."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.sun.async_add_listener(self.async_write_ha_state))
+    def _watch(self) -> Watch:
+        return self.coordinator.sun
 
     @property
     @override
@@ -638,17 +636,16 @@ class BalanceSensor(MeterEntity, SensorEntity):
         return round(self.entity_description.value_fn(balance)) if balance else None
 
 
-class DayEnergySensor(MeterEntity, SensorEntity):
+class DayEnergySensor(WatchEntity, SensorEntity):
     """Something of the energies of today, up to the last half hour that is known."""
 
     entity_description: DayEnergySensorDescription
     _unrecorded_attributes = frozenset({"counted_until"})
 
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow the energies."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.sun_energy.async_add_listener(self.async_write_ha_state))
+    def _watch(self) -> Watch:
+        return self.coordinator.sun_energy
 
     @property
     @override

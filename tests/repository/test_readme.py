@@ -37,6 +37,17 @@ def places(document: Path) -> list[str]:
     return sorted(target.replace(".ja.png", ".png") for target in others)
 
 
+def errors() -> set[str]:
+    """Return the anchors of all that forms, log and actions tell."""
+    texts = parsed(INTEGRATION / "translations" / "en.json")
+    return {f"error-{key}" for key in texts["config"]["error"].keys() | texts["exceptions"].keys()}
+
+
+def repairs() -> set[str]:
+    """Return the anchors of all repairs."""
+    return {f"repair-{issue}" for issue in Issue}
+
+
 def test_both_languages_have_one_structure() -> None:
     assert shape(JAPANESE) == shape(ENGLISH)
 
@@ -52,19 +63,15 @@ def test_each_language_leads_to_the_other() -> None:
 
 @pytest.mark.parametrize("document", BOTH, ids=name_of)
 def test_every_repair_is_explained(document: Path) -> None:
-    assert {f"repair-{issue}" for issue in Issue} <= anchors(document)
+    assert repairs() <= anchors(document)
 
 
 @pytest.mark.parametrize("document", BOTH, ids=name_of)
 def test_every_error_is_explained(document: Path) -> None:
-    texts = parsed(INTEGRATION / "translations" / "en.json")
-    told = texts["config"]["error"].keys() | texts["exceptions"].keys()
-    assert {f"error-{key}" for key in told} <= anchors(document)
+    assert errors() <= anchors(document)
 
 
 @pytest.mark.parametrize("document", BOTH, ids=name_of)
 def test_nothing_is_explained_that_is_never_told(document: Path) -> None:
-    texts = parsed(INTEGRATION / "translations" / "en.json")
-    told = {f"error-{key}" for key in texts["config"]["error"].keys() | texts["exceptions"].keys()}
-    told |= {f"repair-{issue}" for issue in Issue} | {"repair-reauth"}
+    told = errors() | repairs() | {"repair-reauth"}
     assert {anchor for anchor in anchors(document) if re.match("repair-|error-", anchor)} <= told

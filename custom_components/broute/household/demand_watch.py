@@ -6,12 +6,11 @@ hours. Nothing is stored: the meter tells its last half hour to whoever asks, af
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
 from datetime import timedelta
 from decimal import Decimal
-from typing import Final
+from typing import Final, override
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 
 from ..aiobroute import Reading, SessionState, SmartMeter
 from ..history.clock import ClockWrongError
@@ -19,12 +18,13 @@ from ..history.importer import counting_of
 from ..history.keeper import LogKeeper
 from ..history.planner import HALF_HOUR
 from .demand import BRIDGE, POWER_SPAN, Demand, Seen, TargetWatch, demand_of, half_hour_of
+from .watch import Watch
 
 KEPT_S: Final = (HALF_HOUR + max(BRIDGE, POWER_SPAN)).total_seconds()
 """Older readings say nothing about this half hour."""
 
 
-class DemandWatch:
+class DemandWatch(Watch):
     """Follows the demand of the half hour that runs.
 
     Args:
@@ -36,6 +36,7 @@ class DemandWatch:
 
     def __init__(self, hass: HomeAssistant, meter: SmartMeter, log: LogKeeper, target_kw: Decimal | None) -> None:
         """Know nothing yet."""
+        super().__init__()
         self.demand: Demand | None = None
         """What is known of it; `None` while the meter's clock is not known, or not right."""
         self.target: TargetWatch | None = None if target_kw is None else TargetWatch(target_kw)
@@ -46,14 +47,7 @@ class DemandWatch:
         self._seen: deque[tuple[float, float, Reading]] = deque()
         """Readings, asked and answered by the event loop's clock: the meter's may be known only later."""
         self._next_half_hour: asyncio.TimerHandle | None = None
-        self._listeners: list[CALLBACK_TYPE] = []
-        self._unsubscribe = [meter.on_state(self._take_state)]
-
-    @callback
-    def async_add_listener(self, listener: CALLBACK_TYPE) -> Callable[[], None]:
-        """Call `listener` whenever something may have changed; return what ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+        self._unsubscribe.append(meter.on_state(self._take_state))
 
     @callback
     def async_take(self, reading: Reading, asked_s: float) -> None:
@@ -70,14 +64,13 @@ class DemandWatch:
         self.demand = self._demand()
         if self.target:
             self.target.take(self.demand)
-        for listener in tuple(self._listeners):
-            listener()
+        self._tell_listeners()
 
     @callback
+    @override
     def async_stop(self) -> None:
         """Follow nothing more."""
-        while self._unsubscribe:
-            self._unsubscribe.pop()()
+        super().async_stop()
         self._cancel()
 
     @callback

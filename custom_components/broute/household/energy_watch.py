@@ -5,15 +5,13 @@ meter's clock and half hours. Nothing is stored: after a restart all of it follo
 """
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import StrEnum
-import logging
-from typing import Final
+from typing import Final, override
 
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
 
 from ..aiobroute import JST, CountersAt, Reading, SessionState, SmartMeter
@@ -24,12 +22,9 @@ from ..history.planner import DAY, Exchange
 from ..history.reader import EXPORT, IMPORT
 from ..history.series import RecorderError, Series, recorder_is_set_up, recorder_is_there
 from .periods import Account, Energy, billing_start, day_start
-
-_LOGGER = logging.getLogger(__name__)
+from .watch import RecorderWatch
 
 DIRECTIONS: Final = (IMPORT, EXPORT)
-RETRY_S: Final = 60.0
-"""A database that cannot be read now is read again after this time."""
 
 
 class Period(StrEnum):
@@ -49,7 +44,7 @@ class _Extent:
     day: datetime
 
 
-class EnergyWatch:
+class EnergyWatch(RecorderWatch):
     """Follows the energy of the meter's day, the day before, and the billing period.
 
     Args:
@@ -72,11 +67,11 @@ class EnergyWatch:
         reading_day: int | None,
     ) -> None:
         """Know nothing yet."""
+        super().__init__(title)
         self.reading_day = reading_day
         self._hass = hass
         self._meter = meter
         self._log = log
-        self._title = title
         self._series = {direction: Series(hass, token, direction, title) for direction in DIRECTIONS}
         self._accounts: dict[str, Account] = {}
         """What the rows tell, by direction."""
@@ -84,15 +79,13 @@ class EnergyWatch:
         """And what the counters behind them tell."""
         self._extent_read: _Extent | None = None
         """How things were when the rows were read."""
-        self._wake = asyncio.Event()
         self._last: tuple[float, Reading] | None = None
         """The last reading, with the instant before which it was not made, on the event loop's clock."""
         self._before_midnight: tuple[float, Reading] | None = None
         """The last one of the day before."""
         self._energies: dict[tuple[Period, str], Energy] = {}
         self._midnight: asyncio.TimerHandle | None = None
-        self._listeners: list[CALLBACK_TYPE] = []
-        self._unsubscribe = [meter.on_state(self._take_state)]
+        self._unsubscribe.append(meter.on_state(self._take_state))
 
     def energy(self, period: Period, direction: str) -> Energy | None:
         """Return what is known of the energy of a period; `None`: nothing."""
@@ -107,12 +100,6 @@ class EnergyWatch:
         energy = running.energy(start, end) if running else None
         return energy.energy_kwh if energy else None
 
-    @callback
-    def async_add_listener(self, listener: CALLBACK_TYPE) -> Callable[[], None]:
-        """Call `listener` whenever something may have changed; return what ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
-
     @property
     def has_recorder(self) -> bool:
         """Whether there is a recorder, and so rows of the log."""
@@ -120,15 +107,8 @@ class EnergyWatch:
 
     async def async_run(self) -> None:
         """Read the rows whenever there may be new ones, as long as this is not cancelled."""
-        while self.has_recorder:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self._read_rows()
-            except RecorderError as err:
-                _LOGGER.debug("%s: The rows of the log were not read: %s", self._title, err)
-                await asyncio.sleep(RETRY_S)
-                self._wake.set()
+        if self.has_recorder:
+            await self._read_when_woken("The rows of the log", self._read_rows)
 
     @callback
     def async_take(self, reading: Reading, asked_s: float) -> None:
@@ -147,14 +127,13 @@ class EnergyWatch:
         self._energies = {}
         for direction, account in self._accounts.items():
             self._tell(direction, account, now)
-        for listener in tuple(self._listeners):
-            listener()
+        self._tell_listeners()
 
     @callback
+    @override
     def async_stop(self) -> None:
         """Follow nothing more."""
-        while self._unsubscribe:
-            self._unsubscribe.pop()()
+        super().async_stop()
         self._cancel_midnight()
 
     @callback

@@ -5,16 +5,13 @@ of the entities that count the sun and the battery. The meter's counters of :00 
 end there are of the same instant, so nothing has to be aligned. Nothing is stored.
 """
 
-import asyncio
-from collections.abc import Callable
 from datetime import datetime, timedelta
 from functools import partial
-import logging
 from typing import Final
 
 from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.const import EVENT_RECORDER_5MIN_STATISTICS_GENERATED, UnitOfEnergy
-from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 from homeassistant.util.unit_conversion import EnergyConverter
@@ -24,18 +21,17 @@ from ..history.reader import EXPORT, IMPORT
 from ..history.series import RecorderError, async_read, recorder_is_there
 from .balance import Counted, DayEnergy
 from .demand import half_hour_of
-from .energy_watch import RETRY_S, EnergyWatch
+from .energy_watch import EnergyWatch
 from .periods import day_start
 from .sources import Sources
 from .sums import Sums
-
-_LOGGER = logging.getLogger(__name__)
+from .watch import RecorderWatch
 
 AGE_LIMIT: Final = timedelta(hours=1)
 """A half hour is known some minutes after its end; what was counted up to the one before the last is not of now."""
 
 
-class SunEnergyWatch:
+class SunEnergyWatch(RecorderWatch):
     """Follows the energy of the house.
 
     Args:
@@ -47,25 +43,16 @@ class SunEnergyWatch:
 
     def __init__(self, hass: HomeAssistant, energy: EnergyWatch, sources: Sources, *, title: str) -> None:
         """Know nothing yet."""
+        super().__init__(title)
         self.energy: DayEnergy | None = None
         """What is known of today; `None`: nothing of the last hour is."""
         self.sources = sources
         self._hass = hass
         self._energy = energy
-        self._title = title
         self._sums: dict[str, Sums] = {}
         """What the entities have counted, by what the options name them."""
         self._day: dict[datetime, Counted] = {}
         """What was counted since the day began, up to each half hour of which all was known once."""
-        self._wake = asyncio.Event()
-        self._listeners: list[CALLBACK_TYPE] = []
-        self._unsubscribe: list[CALLBACK_TYPE] = []
-
-    @callback
-    def async_add_listener(self, listener: CALLBACK_TYPE) -> Callable[[], None]:
-        """Call `listener` whenever something may have changed; return what ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     async def async_run(self) -> None:
         """Read the statistics whenever they may tell more, as long as this is not cancelled."""
@@ -76,21 +63,7 @@ class SunEnergyWatch:
             self._hass.bus.async_listen(EVENT_RECORDER_5MIN_STATISTICS_GENERATED, self._take_statistics),
         ]
         self._wake.set()
-        while True:
-            await self._wake.wait()
-            self._wake.clear()
-            try:
-                await self._read_sums()
-            except RecorderError as err:
-                _LOGGER.debug("%s: The statistics of sun and battery were not read: %s", self._title, err)
-                await asyncio.sleep(RETRY_S)
-                self._wake.set()
-
-    @callback
-    def async_stop(self) -> None:
-        """Follow nothing more."""
-        while self._unsubscribe:
-            self._unsubscribe.pop()()
+        await self._read_when_woken("The statistics of sun and battery", self._read_sums)
 
     @callback
     def _take_statistics(self, _: Event) -> None:
@@ -133,8 +106,7 @@ class SunEnergyWatch:
     def _look(self) -> None:
         before, self.energy = self.energy, self._energy_of(self._energy.now)
         if self.energy != before:
-            for listener in tuple(self._listeners):
-                listener()
+            self._tell_listeners()
 
     def _energy_of(self, now: datetime) -> DayEnergy | None:
         start = day_start(now)

@@ -4,9 +4,8 @@ Above: the entities. Below: the rules in `balance`, and Home Assistant's states.
 of another instant than the reading: what an entity reports between two readings waits for the next one.
 """
 
-from collections.abc import Callable
 from math import isfinite
-from typing import Final
+from typing import Final, override
 
 from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT, UnitOfPower
 from homeassistant.core import (
@@ -28,11 +27,12 @@ from ..aiobroute import Reading
 from .balance import Balance, balance_of, sun_of
 from .sources import BatterySign, Sources
 from .trace import Trace
+from .watch import Watch
 
 _SIGNS: Final = {BatterySign.DISCHARGING: 1, BatterySign.CHARGING: -1}
 
 
-class SunWatch:
+class SunWatch(Watch):
     """Follows the power of the house.
 
     Args:
@@ -42,6 +42,7 @@ class SunWatch:
 
     def __init__(self, hass: HomeAssistant, sources: Sources) -> None:
         """Know nothing yet."""
+        super().__init__()
         self.balance: Balance | None = None
         """What is known of the instant of the latest reading; `None`: something of it is not."""
         self.sources = sources
@@ -50,9 +51,7 @@ class SunWatch:
         """What each entity has reported, by what the options name it."""
         self._names: dict[str, str] = {}
         """What the options name an entity, by what it is called at present."""
-        self._listeners: list[CALLBACK_TYPE] = []
         self._following: list[CALLBACK_TYPE] = []
-        self._unsubscribe: list[CALLBACK_TYPE] = []
 
     @callback
     def async_start(self) -> None:
@@ -60,12 +59,6 @@ class SunWatch:
         if self._traces:
             self._unsubscribe.append(self._hass.bus.async_listen(er.EVENT_ENTITY_REGISTRY_UPDATED, self._take_registry))
             self._follow()
-
-    @callback
-    def async_add_listener(self, listener: CALLBACK_TYPE) -> Callable[[], None]:
-        """Call `listener` whenever something may have changed; return what ends that."""
-        self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
 
     @callback
     def async_take(self, reading: Reading, asked_s: float) -> None:
@@ -76,15 +69,14 @@ class SunWatch:
         if not self._traces:
             return
         self.balance = self._balance(reading.power_w, (asked_s + self._hass.loop.time()) / 2)
-        for listener in tuple(self._listeners):
-            listener()
+        self._tell_listeners()
 
     @callback
+    @override
     def async_stop(self) -> None:
         """Follow nothing more."""
         self._unfollow()
-        while self._unsubscribe:
-            self._unsubscribe.pop()()
+        super().async_stop()
 
     # What the entities report.
 
