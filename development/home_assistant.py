@@ -27,7 +27,7 @@ from .websocket import Connection, Events, Json, RefusedError, Value
 START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 ANSWER_TIMEOUT_S = 30.0
-# How often a starting Home Assistant is asked whether it answers yet.
+# How often a starting Home Assistant is asked whether it answers and records yet.
 START_POLL_S = 0.1
 LOG_TAIL_LINES = 30
 
@@ -94,7 +94,7 @@ class HomeAssistant:
         await self.stop()
 
     async def start(self) -> None:
-        """Start Home Assistant, make the owner's account if there is none, log in, and wait until it is RUNNING.
+        """Start Home Assistant, make the owner's account if there is none, log in, and wait until it runs and records.
 
         Raises:
             HomeAssistantEndedError: it ended instead.
@@ -123,6 +123,7 @@ class HomeAssistant:
                 await self._until_it_answers()
                 await self._log_in()
                 await self._until_running()
+                await self._until_recording()
         except BaseException:
             await self.stop()
             raise
@@ -413,6 +414,14 @@ class HomeAssistant:
         async with self.events("homeassistant_started") as started:
             if (await self.get("/api/config"))["state"] != "RUNNING":
                 await started.next()
+
+    async def _until_recording(self) -> None:
+        # The recorder begins with what has gathered until RUNNING, and overlooks that it is to stop where that is among
+        # it: Home Assistant would then wait a minute for it to end.
+        while True:
+            if not (await self.command("recorder/info"))["backlog"]:
+                return
+            await asyncio.sleep(START_POLL_S)
 
     async def _log_in(self) -> None:
         if await self._has_no_owner():
