@@ -14,6 +14,8 @@ DIRECTIONS = ("import", "export")
 PERIODS = ("hour", "day", "month")
 JST = timezone(timedelta(hours=9))
 """The meter's time, and that of the Home Assistants here."""
+SPEED = "20"
+"""Of a simulated meter: so many times as fast as a real one. What the client itself waits is not made shorter by it."""
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 FLOW_TIMEOUT_S = 120.0
 """Scanning and joining take a real module half a minute."""

@@ -10,6 +10,10 @@ import sys
 from types import TracebackType
 from typing import Self
 
+from simulator import link_local
+from simulator.air import Pan
+from simulator.models import RELEASE_F
+
 from .child_process import ChildProcess
 from .config import CHECKOUT
 from .websocket import Json, Value
@@ -132,6 +136,19 @@ class SimulatedMeter:
     async def stop(self) -> int:
         """Ask the simulator to end, and return its exit code: 0 when it went as asked."""
         return await self.process.stop(STOP_TIMEOUT_S)
+
+    def secrets_in(self, text: str, *more: str) -> list[str]:
+        """Return which of the meter's secrets, and of ``more``, are found in a text, in capitals or small letters."""
+        return [secret for secret in (*self.secrets, *more) if secret.lower() in text.lower()]
+
+    @property
+    def secrets(self) -> Sequence[str]:
+        """What nobody else shall see: ID, pairing ID, password, and the usual meter's serial number and addresses."""
+        mac = Pan().mac
+        return (
+            *(self.route_b_id, self.route_b_id[-8:], self.password),
+            *(RELEASE_F.serial, mac.hex().upper(), link_local(mac)[8:].hex().upper()),
+        )
 
     @property
     def process(self) -> ChildProcess:

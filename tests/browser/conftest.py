@@ -12,7 +12,7 @@ import pytest_asyncio
 from development.child_process import free_port
 from development.config import CHECKOUT, write_config
 from development.home_assistant import HomeAssistant
-from development.meter_in_home_assistant import DIRECTIONS, LANGUAGES, MIDNIGHT_S, is_shown, log_until
+from development.meter_in_home_assistant import DIRECTIONS, LANGUAGES, MIDNIGHT_S, SPEED, is_shown, log_until
 from development.plugged_in import PRODUCT, plug_in
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
@@ -35,7 +35,6 @@ type Window = Callable[[Visitor], AbstractAsyncContextManager[Screen]]
 """What opens a window for a visitor who is logged in."""
 
 USERNAME = PASSWORD = "dev"
-SPEED = "20"
 IMPORT_TIMEOUT_S = 180.0 + MIDNIGHT_S
 WRONG_PASSWORD = "BA9876543210"
 VISITORS = [Visitor(language, phone) for language in LANGUAGES for phone in (False, True)]
@@ -133,7 +132,7 @@ def window(household: Household, browser: Browser, logged_in: StorageState, pict
         context.set_default_timeout(TIMEOUT_S * 1000)
         complaints = Complaints()
         complaints.listen_to(context)
-        screen = Screen(await context.new_page(), visitor, complaints, pictures, household.secrets)
+        screen = Screen(await context.new_page(), visitor, complaints, pictures, household.meter.secrets)
         try:
             yield screen
             if not screen.is_kept:

@@ -3,7 +3,6 @@
 Below: the processes of `development`. Above: the windows on it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -14,9 +13,6 @@ from development.home_assistant import HomeAssistant
 from development.meter_in_home_assistant import DIRECTIONS, DOMAIN, JST, add_meter, midnight, series_of, wait_until_read
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
-from simulator import link_local
-from simulator.air import Pan
-from simulator.models import RELEASE_F
 
 from .screen import translations
 
@@ -40,15 +36,6 @@ class Household:
     home_assistant: HomeAssistant
     meter: SimulatedMeter
     log_begin: datetime
-
-    @property
-    def secrets(self) -> Sequence[str]:
-        """What nobody else shall see: ID, password, serial number and addresses."""
-        mac = Pan().mac
-        return (
-            *(self.meter.route_b_id, self.meter.password, RELEASE_F.serial),
-            *(mac.hex().upper(), link_local(mac)[8:].hex().upper()),
-        )
 
     async def entry(self) -> Json:
         """Return the config entry of the meter."""

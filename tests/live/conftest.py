@@ -4,7 +4,7 @@ Both are wanted: a missing one is an error, never a skip. Nothing of the test pa
 here, and its autouse fixtures do no more than look after this process.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 import re
 import sys
@@ -16,6 +16,8 @@ import pytest_socket
 from development.child_process import free_port
 from development.config import CHECKOUT, INTEGRATION, write_config
 from development.home_assistant import HomeAssistant
+from development.meter_in_home_assistant import SPEED
+from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
 
 
@@ -90,4 +92,20 @@ async def home_assistant(
     port = free_port()
     write_config(config_folder, port, entries=config_entries, integration=integration)
     async with HomeAssistant(hass, config_folder, port) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def meter_options() -> Sequence[str]:
+    """Return what the simulated meter is started with beside its speed and a control port, unless a module has more."""
+    return ()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def meter(
+    tmp_path_factory: pytest.TempPathFactory, environment: str, meter_options: Sequence[str]
+) -> AsyncIterator[SimulatedMeter]:
+    """Run a simulated meter for the tests of one module."""
+    link = tmp_path_factory.mktemp(f"meter_{environment}") / "meter"
+    async with SimulatedMeter(link, "--speed", SPEED, "--control", "0", *meter_options) as running:
         yield running

@@ -6,13 +6,10 @@ import pytest
 
 from development.child_process import free_port, port_is_free
 from development.home_assistant import HomeAssistant, HomeAssistantEndedError
+from development.meter_in_home_assistant import is_known
 from development.websocket import Json, RefusedError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def is_known(state: Json | None) -> bool:
-    return state is not None and state["state"] not in {"unavailable", "unknown"}
 
 
 def is_gone(state: Json | None) -> bool:

@@ -1,6 +1,6 @@
 """The whole way, from a meter's registers to the states of a real Home Assistant, and what its user meets on it."""
 
-from collections.abc import AsyncIterator, Set as AbstractSet
+from collections.abc import AsyncIterator, Sequence, Set as AbstractSet
 from dataclasses import dataclass
 from decimal import Decimal
 import fcntl
@@ -13,19 +13,14 @@ import pytest_asyncio
 
 from development.config import INTEGRATION
 from development.home_assistant import HomeAssistant
+from development.meter_in_home_assistant import DOMAIN, FLOW_TIMEOUT_S, SPEED, is_known
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-DOMAIN = "broute"
-
 OTHER_ID = "FFEEDDCCBBAA99887766554433221100"
 WRONG_PASSWORD = "BA9876543210"
-
-# Scanning and joining take a real module half a minute.
-SPEED = "20"
-JOIN_TIMEOUT_S = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +46,10 @@ def truth_log(tmp_path_factory: pytest.TempPathFactory, environment: str) -> Pat
     return tmp_path_factory.mktemp(environment) / "truth.jsonl"
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(truth_log: Path) -> AsyncIterator[SimulatedMeter]:
-    link = truth_log.with_name("meter")
-    async with SimulatedMeter(link, "--speed", SPEED, "--truth-log", str(truth_log)) as running:
-        yield running
+@pytest.fixture(scope="module")
+def meter_options(truth_log: Path) -> Sequence[str]:
+    """Have the meter write down what was true when it answered."""
+    return ("--truth-log", str(truth_log))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -78,7 +72,7 @@ async def submit(home_assistant: HomeAssistant, step: Json, meter: SimulatedMete
     """Fill in the form with what belongs to the meter, but for what is ``typed``, and wait for what comes of it."""
     right = {"device": meter.port, "id": meter.route_b_id, "password": meter.password}
     step = await home_assistant.configure_flow(step["flow_id"], right | typed)
-    return await home_assistant.wait_flow_step(step, JOIN_TIMEOUT_S)
+    return await home_assistant.wait_flow_step(step, FLOW_TIMEOUT_S)
 
 
 async def entities(home_assistant: HomeAssistant) -> dict[str, str]:
@@ -89,10 +83,6 @@ async def entities(home_assistant: HomeAssistant) -> dict[str, str]:
 
     registered = await home_assistant.wait_for_entities(DOMAIN, lambda names: by_key(names).keys() >= QUANTITIES.keys())
     return {key: entity_id for key, entity_id in by_key(registered).items() if key in QUANTITIES}
-
-
-def is_known(state: Json | None) -> bool:
-    return state is not None and state["state"] not in {"unavailable", "unknown"}
 
 
 def is_gone(state: Json | None) -> bool:
@@ -241,4 +231,4 @@ async def test_home_assistant_stops_without_a_trace(home_assistant: HomeAssistan
 
     assert home_assistant.complaints() == []
     log = "\n".join(home_assistant.log_lines())
-    assert [secret for secret in (meter.route_b_id, OTHER_ID, meter.password, WRONG_PASSWORD) if secret in log] == []
+    assert meter.secrets_in(log, OTHER_ID, WRONG_PASSWORD) == []

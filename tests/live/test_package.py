@@ -1,11 +1,9 @@
 """The archive of a release, unpacked into an empty Home Assistant as HACS does it, reads a meter."""
 
-from collections.abc import AsyncIterator
 from pathlib import Path
 import zipfile
 
 import pytest
-import pytest_asyncio
 
 from development.config import INTEGRATION
 from development.home_assistant import HomeAssistant
@@ -14,9 +12,6 @@ from development.package import ARCHIVE, build
 from development.simulated_meter import SimulatedMeter
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-# Scanning and joining take a real module half a minute.
-SPEED = "20"
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +27,6 @@ def config_folder(config_folder: Path) -> Path:
     with zipfile.ZipFile(archive) as packed:
         packed.extractall(config_folder / "custom_components" / INTEGRATION.name)
     return config_folder
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimulatedMeter]:
-    async with SimulatedMeter(tmp_path_factory.mktemp("meter") / "meter", "--speed", SPEED) as running:
-        yield running
 
 
 async def test_meter_is_added_and_read(home_assistant: HomeAssistant, meter: SimulatedMeter) -> None:

@@ -5,7 +5,7 @@ long in a home, are the minimum times; `tests/integration/blueprints` has those 
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,6 @@ from development.websocket import Json, Value
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = "20"
 BASE_W = 400
 HEATER, BOILER, FAN, PUMP = (f"input_boolean.{name}" for name in ("heater", "boiler", "fan", "pump"))
 WATTS = {HEATER: 1200, BOILER: 800, FAN: 0, PUMP: 500}
@@ -74,13 +73,10 @@ def config_folder(config_folder: Path) -> Path:
     return config_folder
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(tmp_path_factory: pytest.TempPathFactory, environment: str) -> AsyncIterator[SimulatedMeter]:
-    """Run a meter that counts by 1 Wh, in a house that has always taken 2.4 kW."""
-    link = tmp_path_factory.mktemp(environment) / "meter"
-    options = ("--speed", SPEED, "--control", "0", "--load", "2400", "--unit", "03", "--digits", "8")
-    async with SimulatedMeter(link, *options) as running:
-        yield running
+@pytest.fixture(scope="module")
+def meter_options() -> Sequence[str]:
+    """Have a meter that counts by 1 Wh, in a house that has always taken 2.4 kW."""
+    return ("--load", "2400", "--unit", "03", "--digits", "8")
 
 
 @dataclass
@@ -280,7 +276,7 @@ async def test_yesterday_is_reported(home_assistant: HomeAssistant, entry: Json)
         with_link=True,
     )
     after = await fires(home_assistant, "daily_report", at.replace(microsecond=0))
-    assert after < timedelta(seconds=1)
+    assert after < timedelta(seconds=5)
     await home_assistant.wait_for_state("automation.daily_report", is_done, REPORT_TIMEOUT_S)
     told = (await notifications(home_assistant))["daily_report"].splitlines()
     assert told[0] == f"Electricity on {at - timedelta(days=1):%Y-%m-%d}: Imported 57.6 kWh"
@@ -388,7 +384,7 @@ async def test_demand_is_held(home_assistant: HomeAssistant, house: House) -> No
     assert target is not None
     assert at is not None
     assert target["state"] == "on"
-    assert timedelta(0) <= at - datetime.fromisoformat(target["last_changed"]) < timedelta(seconds=2)
+    assert timedelta(0) <= at - datetime.fromisoformat(target["last_changed"]) < timedelta(seconds=5)
 
 
 async def test_loads_come_back_after_a_restart(home_assistant: HomeAssistant, house: House) -> None:

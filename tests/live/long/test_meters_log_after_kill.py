@@ -4,7 +4,6 @@ With the newest version alone: what is written, and where it is gone on from, is
 """
 
 import asyncio
-from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -30,7 +29,6 @@ from development.simulated_meter import SimulatedMeter
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = "20"
 DAYS = 2
 """Just after the meter's midnight today has no hour yet: there must be two days that have, for one to be left to do."""
 FIRST_DAY_TIMEOUT_S = 150.0 + MIDNIGHT_S
@@ -47,13 +45,6 @@ def environment(request: pytest.FixtureRequest) -> str:
     """Name the environment of the newest Home Assistant."""
     name: str = request.param
     return name
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SimulatedMeter]:
-    link = tmp_path_factory.mktemp("meter") / "meter"
-    async with SimulatedMeter(link, "--speed", SPEED, "--control", "0") as running:
-        yield running
 
 
 async def first_hours(home_assistant: HomeAssistant) -> dict[str, Bars]:

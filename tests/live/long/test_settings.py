@@ -6,26 +6,16 @@ import pytest
 import pytest_asyncio
 
 from development.home_assistant import HomeAssistant
-from development.meter_in_home_assistant import DOMAIN, entity_of, is_known
+from development.meter_in_home_assistant import DOMAIN, FLOW_TIMEOUT_S, READ_TIMEOUT_S, SPEED, entity_of, is_known
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json, RefusedError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = "20"
 CORE_DOMAIN = "route_b_smart_meter"
-FLOW_TIMEOUT_S = 120.0
-READ_TIMEOUT_S = 120.0
 
 NOT_TOLD = ("_signal_strength", "_link_quality")
 """What the other module does not tell; its entities are removed, with a line each in the log."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(tmp_path_factory: pytest.TempPathFactory, environment: str) -> AsyncIterator[SimulatedMeter]:
-    link = tmp_path_factory.mktemp(environment) / "meter"
-    async with SimulatedMeter(link, "--speed", SPEED) as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")

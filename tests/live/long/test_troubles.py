@@ -3,7 +3,6 @@
 Each test leaves the meter read, for the next one.
 """
 
-from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 import json
 
@@ -13,6 +12,7 @@ import pytest_asyncio
 from development.home_assistant import FIX_FLOWS, HomeAssistant
 from development.meter_in_home_assistant import (
     DOMAIN,
+    FLOW_TIMEOUT_S,
     READ_TIMEOUT_S,
     add_meter,
     complaints_beside_outages,
@@ -25,27 +25,15 @@ from development.meter_in_home_assistant import (
 )
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
-from simulator import link_local
-from simulator.air import Pan
-from simulator.models import RELEASE_F
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = "20"
 NEW_PASSWORD = "BA9876543210"
 WRONG_PASSWORD = "000000000000"
 
-FLOW_TIMEOUT_S = 120.0
 ISSUE_TIMEOUT_S = 300.0
 """The client's own pauses between attempts are not made shorter for a test."""
 PROVEN = timedelta(seconds=62)
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(tmp_path_factory: pytest.TempPathFactory, environment: str) -> AsyncIterator[SimulatedMeter]:
-    link = tmp_path_factory.mktemp(environment) / "meter"
-    async with SimulatedMeter(link, "--speed", SPEED, "--control", "0") as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -168,8 +156,7 @@ async def test_diagnostics_tell_of_it_and_not_whose_meter_it_is(
     assert diagnostics["session"]["state"] == "joined"
     assert diagnostics["issues"] == []
     assert [event for event in diagnostics["last_events"] if "lost" in event["what"]]
-    text = json.dumps(diagnostics).lower()
-    assert [secret for secret in secrets(meter) if secret.lower() in text] == []
+    assert meter.secrets_in(json.dumps(diagnostics), NEW_PASSWORD, WRONG_PASSWORD) == []
 
 
 @pytest.mark.usefixtures("entry")
@@ -206,13 +193,4 @@ async def test_log_has_the_two_lines_of_each_outage_and_nothing_else(
 ) -> None:
     assert await home_assistant.stop() == 0
     assert complaints_beside_outages(home_assistant) == []
-    log = "\n".join(home_assistant.log_lines()).lower()
-    assert [secret for secret in secrets(meter) if secret.lower() in log] == []
-
-
-def secrets(meter: SimulatedMeter) -> list[str]:
-    mac = Pan().mac
-    return [
-        *(meter.route_b_id, meter.route_b_id[-8:], meter.password, NEW_PASSWORD, WRONG_PASSWORD),
-        *(RELEASE_F.serial, RELEASE_F.serial[::-1], mac.hex(), link_local(mac)[8:].hex()),
-    ]
+    assert meter.secrets_in("\n".join(home_assistant.log_lines()), NEW_PASSWORD, WRONG_PASSWORD) == []

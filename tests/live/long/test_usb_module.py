@@ -4,7 +4,7 @@ Each test leaves the meter read, for the next one.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 import os
 from pathlib import Path
@@ -17,6 +17,7 @@ from development.child_process import ChildProcess
 from development.home_assistant import HomeAssistant
 from development.meter_in_home_assistant import (
     DOMAIN,
+    FLOW_TIMEOUT_S,
     OUTAGE_LINES,
     READ_TIMEOUT_S,
     entity_of,
@@ -32,8 +33,6 @@ from development.websocket import Json
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = "20"
-FLOW_TIMEOUT_S = 120.0
 ISSUE_TIMEOUT_S = 300.0
 """The client's own pauses between attempts are not made shorter for a test, and two minutes of them are nobody's
 business."""
@@ -52,11 +51,10 @@ signal.pause()
 """Another program that wants a port for itself, and gets it or fails."""
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(tmp_path_factory: pytest.TempPathFactory, environment: str) -> AsyncIterator[SimulatedMeter]:
-    link = tmp_path_factory.mktemp(environment) / "meter"
-    async with SimulatedMeter(link, "--speed", SPEED, "--control", "0", "--module", PRODUCT) as running:
-        yield running
+@pytest.fixture(scope="module")
+def meter_options() -> Sequence[str]:
+    """Have the meter behind the module that is plugged in."""
+    return ("--module", PRODUCT)
 
 
 @pytest.fixture(scope="module")
@@ -172,6 +170,4 @@ async def test_log_has_the_two_lines_of_the_only_outage(home_assistant: HomeAssi
     complaints = [line for line in home_assistant.complaints() if f"custom integration {PLUGGED_IN}" not in line]
     assert len(complaints) == len(OUTAGE_LINES), complaints
     assert all(words in line for words, line in zip(OUTAGE_LINES, complaints, strict=True)), complaints
-    log = "\n".join(home_assistant.log_lines())
-    secrets = (meter.route_b_id, meter.route_b_id[-8:], meter.password)
-    assert [secret for secret in secrets if secret in log] == []
+    assert meter.secrets_in("\n".join(home_assistant.log_lines())) == []

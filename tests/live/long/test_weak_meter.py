@@ -4,8 +4,6 @@ It takes five minutes until a clock is said to be wrong: it may have been Home A
 weak meter is a matter for the time in between. Each test leaves the meter read, for the next one.
 """
 
-from collections.abc import AsyncIterator
-
 import pytest
 import pytest_asyncio
 
@@ -27,7 +25,6 @@ from development.websocket import Json
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
 
-SPEED = "20"
 NEW_PASSWORD = "BA9876543210"
 
 FAST_S = 1800
@@ -41,13 +38,6 @@ WEAK_DBM = "-89"
 
 ISSUE_TIMEOUT_S = 420.0
 """The client's own pauses between attempts are not made shorter for a test."""
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def meter(tmp_path_factory: pytest.TempPathFactory, environment: str) -> AsyncIterator[SimulatedMeter]:
-    link = tmp_path_factory.mktemp(environment) / "meter"
-    async with SimulatedMeter(link, "--speed", SPEED, "--control", "0") as running:
-        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
@@ -131,6 +121,4 @@ async def test_log_has_the_two_lines_of_each_outage_and_nothing_else(
 ) -> None:
     assert await home_assistant.stop() == 0
     assert complaints_beside_outages(home_assistant) == []
-    log = "\n".join(home_assistant.log_lines())
-    secrets = (meter.route_b_id, meter.route_b_id[-8:], meter.password, NEW_PASSWORD)
-    assert [secret for secret in secrets if secret in log] == []
+    assert meter.secrets_in("\n".join(home_assistant.log_lines()), NEW_PASSWORD) == []
