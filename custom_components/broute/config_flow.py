@@ -33,6 +33,7 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 from homeassistant.helpers.service_info.usb import UsbServiceInfo
+from homeassistant.helpers.translation import async_get_translations
 import voluptuous as vol
 
 from .aiobroute import MalformedIdError, MalformedPasswordError, parse_id, parse_password
@@ -43,8 +44,6 @@ from .flow.loan import Loan
 from .flow.options import BrouteOptionsFlow
 from .flow.ports import async_is_among, async_stable_path, is_named_after
 from .identity import async_unique_id, meter_token
-
-TITLE: Final = "B-Route Smart Meter"
 
 EXAMPLE_ADDRESS: Final = "socket://192.168.1.10:4000"
 
@@ -287,6 +286,8 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
         if self._is_change:
             # What was tried is in the entry already.
             return self.async_update_and_abort(self._entry_to_change())
+        texts = await async_get_translations(self.hass, self.hass.config.language, "title", [DOMAIN])
+        name = texts[f"component.{DOMAIN}.title"]
         await self.async_set_unique_id(self._unique_id, raise_on_progress=False)
         # Another flow may have added this meter meanwhile.
         self._abort_if_unique_id_configured()
@@ -296,13 +297,13 @@ class BrouteConfigFlow(ConfigFlow, domain=DOMAIN):
                 await self.hass.config_entries.async_set_disabled_by(core_entry.entry_id, ConfigEntryDisabler.USER)
         self._end(self._offers())
         token = meter_token(self._unique_id, {entry.data[CONF_METER] for entry in self._entries()})
-        return self.async_create_entry(title=self._free_title(), data=self._data | {CONF_METER: token})
+        return self.async_create_entry(title=self._free_title(name), data=self._data | {CONF_METER: token})
 
-    def _free_title(self) -> str:
-        """Return a title that no other meter has: the log tells them apart by it."""
+    def _free_title(self, name: str) -> str:
+        """Return the name, with a number where another meter has it for its title: the log tells them apart by that."""
         taken = {entry.title for entry in self._entries()}
-        numbered = (f"{TITLE} {number}" for number in count(2))
-        return next(title for title in chain([TITLE], numbered) if title not in taken)
+        numbered = (f"{name} {number}" for number in count(2))
+        return next(title for title in chain([name], numbered) if title not in taken)
 
     def _offers(self) -> list[ConfigFlowResult]:
         """Return the flows that offer the module of this one."""

@@ -82,8 +82,11 @@ class Household:
         await self.home_assistant.command("config/core/update", language=language)
         # Home Assistant now begins to load the texts of its new language; whoever asks for them waits for that.
         await self.home_assistant.texts(DOMAIN, "device", language)
+        entry_id, title = (await self.entry())["entry_id"], translations(language)["title"]
+        # As it would be called, had it been added in this language.
+        await self.home_assistant.command("config_entries/update", entry_id=entry_id, title=title)
         entry = await self.entry()
-        await self.home_assistant.reload_entry(entry["entry_id"])
+        await self.home_assistant.reload_entry(entry_id)
         await wait_until_read(self.home_assistant)
         # The series get their new names with the rows of the next full hour. That is not waited for.
         for direction, known in (await series_of(self.home_assistant)).items():

@@ -432,6 +432,13 @@ async def test_each_entry_gets_its_own_meter(hass: HomeAssistant, ports: Ports) 
     assert titles == ["B-Route Smart Meter", "B-Route Smart Meter 2"]
 
 
+@pytest.mark.usefixtures("home")
+async def test_entry_has_its_title_in_the_language_of_home_assistant(hass: HomeAssistant) -> None:
+    hass.config.language = "ja"
+    step, _ = await follow(hass, await submit(hass, await start_flow(hass)))
+    assert step["title"] == "Bルート スマートメーター"
+
+
 async def test_log_tells_which_of_several_meters_is_lost(
     hass: HomeAssistant, ports: Ports, home: SimulatedHome, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -6,9 +6,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
-from custom_components.broute.config_flow import TITLE
-
-from .tree import HOME, INTEGRATION, TOP, anchors, documents, links, name_of, resolves, tracked
+from .tree import HOME, INTEGRATION, TOP, anchors, documents, links, name_of, parsed, resolves, tracked
 
 REGISTRY = re.compile(r"\b(pypi|pythonhosted|npmjs|crates|debian|ubuntu|anaconda)\.(org|io|com|net)\b")
 OWNER, NAME = HOME.rsplit("/", 2)[1:]
@@ -66,7 +64,8 @@ def test_licence_is_mit() -> None:
 
 
 def test_readme_is_there_and_names_the_integration() -> None:
-    assert f"\n# {TITLE} for Home Assistant\n" in (TOP / "README.md").read_text("utf-8")
+    name = parsed(INTEGRATION / "manifest.json")["name"]
+    assert f"\n# {name} for Home Assistant\n" in (TOP / "README.md").read_text("utf-8")
 
 
 def test_there_is_one_integration_with_everything_in_it() -> None:

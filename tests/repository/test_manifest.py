@@ -18,7 +18,6 @@ from packaging.requirements import Requirement
 import pytest
 import voluptuous as vol
 
-from custom_components.broute import config_flow
 from custom_components.broute.const import LOGGER
 
 from .tree import HOME, INTEGRATION, TOP, name_of, parsed, tracked
@@ -117,8 +116,8 @@ def test_manifest_has_what_hacs_wants() -> None:
     assert manifest()["codeowners"]
 
 
-def test_manifest_says_the_same_as_the_code() -> None:
-    assert manifest()["name"] == config_flow.TITLE
+def test_manifest_says_the_same_as_the_texts_and_the_code() -> None:
+    assert manifest()["name"] == parsed(INTEGRATION / "translations" / "en.json")["title"]
     assert manifest()["loggers"] == [LOGGER.name]
     assert manifest()["config_flow"] is True
     project = tomllib.loads((TOP / "pyproject.toml").read_text("utf-8"))["project"]
