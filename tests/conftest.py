@@ -2,11 +2,17 @@
 
 from collections.abc import Generator
 import os
+import signal
 
 import pytest
 
 IN_CI = os.environ.get("CI") == "true"
 """Whatever a test needs has been set up there, so a skipped test is a failure."""
+
+# A script has whatever it starts in the background ignore what Ctrl-C sends, and the programs that are tested would
+# inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)
