@@ -12,7 +12,7 @@ import pytest
 from development.child_process import LOCALHOST, ChildProcess, free_port, port_is_free
 from development.config import CHECKOUT
 
-START_TIMEOUT_S = 60.0
+START_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 30.0
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from development.child_process import LOCALHOST, ChildProcess, free_port, port_is_free
 
-START_LIMIT_S = 10.0
+START_LIMIT_S = 30.0
 LOOK_S = 0.02
 
 ACCEPTERS = {"socket": "tcp", "rfc2217": "telnet(rfc2217),tcp"}

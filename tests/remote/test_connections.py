@@ -14,7 +14,7 @@ from custom_components.broute.aiobroute.link.identify import identify
 from custom_components.broute.aiobroute.link.port import Port, open_with_serialx
 from development.child_process import LOCALHOST, free_port
 
-LOSS_LIMIT_S = 1.0
+LOSS_LIMIT_S = 10.0
 
 MUCH = 32 << 20
 """More than is on its way in the kernels of both sides: these take some megabytes."""

@@ -16,10 +16,10 @@ from development.simulated_meter import SimulatedMeter
 
 from .ser2net import Ser2net
 
-JOIN_LIMIT_S = 20.0
-RETURN_LIMIT_S = 40.0
+JOIN_LIMIT_S = 60.0
+RETURN_LIMIT_S = 90.0
 """The session pauses before it tries again, and then may search."""
-LOSS_LIMIT_S = 1.0
+LOSS_LIMIT_S = 10.0
 SILENCE_LIMIT_S = 60.0
 """After this time the session no longer believes that anybody is there."""
 
