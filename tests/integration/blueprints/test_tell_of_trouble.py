@@ -32,7 +32,7 @@ async def automate(hass: HomeAssistant, house: House, **inputs: Any) -> None:
     ("language", "message"),
     [
         ("en", "The meter reports a fault. Call the utility."),
-        ("ja", "メーターが異常を知らせています。電力会社にご連絡ください。"),
+        ("ja", "メーターが異常を知らせています。送配電会社にご連絡ください。"),
     ],
 )
 @pytest.mark.usefixtures("read")
