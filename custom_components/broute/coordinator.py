@@ -338,10 +338,13 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
     @callback
     def async_boost(self, duration_s: float) -> None:
         """Read faster for so long, in seconds; the next reading begins within 5 s."""
-        self.boost = self.boost.ask(self.hass.loop.time(), duration_s)
+        now_s = self.hass.loop.time()
+        was_on = self.boost.is_on(now_s)
+        self.boost = self.boost.ask(now_s, duration_s)
         self._pace()
-        if self._unsub_refresh:
-            # No reading is under way, after which the next one would be arranged anyway.
+        if self._unsub_refresh and not was_on:
+            # No reading is under way, after which the next one would be arranged anyway; nor is one as near already,
+            # which whoever asks again and again would put off for ever.
             self._schedule_refresh()
         self._tell_of_link()
 

@@ -180,6 +180,18 @@ async def test_boost_that_is_asked_for_during_a_reading_waits_for_its_end(
     assert await until(lambda: readings(home, start) > 1) > 8 + SPACING_S - 1
 
 
+async def test_asking_again_and_again_puts_no_reading_off(
+    hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
+) -> None:
+    """As an automation does that has a plug for its trigger which reports every few seconds."""
+    await set_up_with(hass, entry)
+    start = home.clock.now()
+    for _ in range(40):
+        await boost(hass)
+        await asyncio.sleep(3)
+    assert readings(home, start) > 120 / 7
+
+
 async def test_it_goes_on_in_the_next_session(
     hass: HomeAssistant, home: SimulatedHome, entry: BrouteConfigEntry
 ) -> None:
