@@ -4,7 +4,8 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
@@ -80,6 +81,40 @@ async def test_load_that_fits_comes_back_in_the_same_half_hour(hass: HomeAssista
     assert demand_kw(house, HALF_PAST - timedelta(minutes=30)) <= 2.0
     await asyncio.sleep((SEVEN - house.now).total_seconds())
     assert demand_kw(house, HALF_PAST) <= 2.0
+
+
+async def test_load_that_cannot_be_reached_when_its_time_comes_is_not_forgotten(
+    hass: HomeAssistant, house: House
+) -> None:
+    house.take(3000)
+    await until(lambda: house.names == ["heater off", "boiler off"], 900)
+    house.take(100)
+    await until(lambda: value(hass, "demand_exceeded") == "off", 900)
+    await asyncio.sleep(250)
+    hass.states.async_set(BOILER, "unavailable")
+    await asyncio.sleep(120)
+    hass.states.async_set(BOILER, "off")
+    await until(lambda: hass.states.is_state(BOILER, "on"), 1500)
+
+
+async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
+    hass: HomeAssistant, house: House
+) -> None:
+    house.take(3000)
+    await until(lambda: house.names == ["heater off", "boiler off"], 900)
+    broken = {BOILER}
+
+    async def turn_on(call: ServiceCall) -> None:
+        for entity_id in call.data["entity_id"]:
+            if entity_id in broken:
+                raise HomeAssistantError("No answer")
+            hass.states.async_set(entity_id, "on")
+
+    hass.services.async_register("input_boolean", "turn_on", turn_on)
+    house.take(100)
+    await until(lambda: house.names[2:] == ["heater on"], 1500)
+    broken.clear()
+    await until(lambda: house.names[3:] == ["boiler on"], 1500)
 
 
 async def test_loads_come_back_after_a_restart_and_without_readings(hass: HomeAssistant, house: House) -> None:

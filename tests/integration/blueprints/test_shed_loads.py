@@ -4,7 +4,8 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, ServiceCall
+from homeassistant.exceptions import HomeAssistantError
 import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
@@ -161,6 +162,48 @@ async def test_what_was_switched_on_by_hand_is_left_alone(hass: HomeAssistant, h
     assert house.names == ["heater off", "heater on", "boiler off", "boiler on"]
     told = [one["message"] for one in hass.data["persistent_notification"].values()]
     assert told[1:] == [BOILER]
+
+
+async def test_load_that_cannot_be_reached_when_its_time_comes_is_not_forgotten(
+    hass: HomeAssistant, house: House
+) -> None:
+    await automate(hass, house)
+    house.take(1600)
+    await until(lambda: house.names == ["heater off"])
+    house.take(500)
+    await asyncio.sleep(250)
+    hass.states.async_set(HEATER, "unavailable")
+    await asyncio.sleep(120)
+    hass.states.async_set(HEATER, "off")
+    await until(lambda: hass.states.is_state(HEATER, "on"), 900)
+    await until(lambda: not remembered(hass), 60)
+
+
+async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
+    hass: HomeAssistant, house: House
+) -> None:
+    """As a switch that answers nothing at times: it raises, and stays as it is."""
+    said = {"action": "persistent_notification.create", "data": {"message": "{{ load }}"}}
+    await automate(hass, house, on_shed=[], on_restored=[said])
+    house.take(2600)
+    await until(lambda: house.names == ["heater off", "boiler off"])
+    broken = {BOILER}
+
+    async def turn_on(call: ServiceCall) -> None:
+        for entity_id in call.data["entity_id"]:
+            if entity_id in broken:
+                raise HomeAssistantError("No answer")
+            hass.states.async_set(entity_id, "on")
+
+    hass.services.async_register("input_boolean", "turn_on", turn_on)
+    house.take(500)
+    await until(lambda: house.names[2:] == ["heater on"], 1500)
+    assert remembered(hass) == ["2"]
+    broken.clear()
+    await until(lambda: house.names[3:] == ["boiler on"], 900)
+    await until(lambda: not remembered(hass), 60)
+    told = [one["message"] for one in hass.data["persistent_notification"].values()]
+    assert told == [HEATER, BOILER]
 
 
 async def test_loads_come_back_after_a_restart(hass: HomeAssistant, house: House) -> None:
