@@ -99,6 +99,20 @@ async def test_what_was_switched_off_by_hand_is_over(hass: HomeAssistant, house:
     assert house.names == ["boiler on", "boiler off"]
 
 
+async def test_load_that_cannot_be_reached_when_it_should_go_off_goes_later(hass: HomeAssistant, house: House) -> None:
+    await automate(hass, house)
+    house.take(-1300)
+    await until(lambda: house.names == ["boiler on"], 1200)
+    await asyncio.sleep(900)
+    house.take(500)
+    await asyncio.sleep(120)
+    hass.states.async_set(BOILER, "unavailable")
+    await asyncio.sleep(120)
+    hass.states.async_set(BOILER, "on")
+    await until(lambda: hass.states.is_state(BOILER, "off"), 600)
+    await until(lambda: hass.states.is_state(MEMORY, "off"), 60)
+
+
 async def test_boiler_goes_off_after_a_restart(hass: HomeAssistant, house: House) -> None:
     await automate(hass, house)
     house.take(-1300)
