@@ -86,6 +86,18 @@ async def test_what_was_switched_on_by_hand_is_left_alone(hass: HomeAssistant, h
     assert house.names == ["boiler on"]
 
 
+async def test_what_is_switched_on_by_hand_before_the_surplus_has_lasted_is_left_alone(
+    hass: HomeAssistant, house: House
+) -> None:
+    await automate(hass, house)
+    house.take(-1300)
+    await asyncio.sleep(120)
+    await house.switch(BOILER, on=True)
+    house.take(500)
+    await asyncio.sleep(1200)
+    assert house.names == ["boiler on"]
+
+
 async def test_what_was_switched_off_by_hand_is_over(hass: HomeAssistant, house: House) -> None:
     await automate(hass, house, shortest_on={"minutes": 1})
     house.take(-1300)
@@ -111,6 +123,16 @@ async def test_load_that_cannot_be_reached_when_it_should_go_off_goes_later(hass
     hass.states.async_set(BOILER, "on")
     await until(lambda: hass.states.is_state(BOILER, "off"), 600)
     await until(lambda: hass.states.is_state(MEMORY, "off"), 60)
+
+
+async def test_surplus_that_is_there_already(hass: HomeAssistant, house: House) -> None:
+    """As at noon of a clear day, when the automation is made or changed."""
+    house.take(-1500)
+    await asyncio.sleep(600)
+    at = house.now
+    await automate(hass, house)
+    await until(lambda: house.names == ["boiler on"], 1200)
+    assert house.switched[0][0] - at > timedelta(minutes=4, seconds=55)
 
 
 async def test_boiler_goes_off_after_a_restart(hass: HomeAssistant, house: House) -> None:
