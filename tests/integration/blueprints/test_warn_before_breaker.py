@@ -91,6 +91,20 @@ async def test_minimum_time(hass: HomeAssistant, house: House, read: BrouteConfi
     assert told(hass) == ["契約の上限に近づいています: 契約の 91.6% を使用しています。"]
 
 
+@pytest.mark.usefixtures("read")
+async def test_no_all_clear_above_the_warning(hass: HomeAssistant, house: House) -> None:
+    """As where the warning was put below what the other field has been left at: nothing would warn any more."""
+    await house.automate(NAME, usage=sensor_id(hass, "contract_usage"), warn_above=70, **notes("en"))
+    house.take(2250)
+    await until(lambda: told(hass))
+    await asyncio.sleep(300)
+    assert told(hass) == ["Near the limit of the contract: 75.0 % of the contract is used."]
+    house.take(2000)
+    await until(lambda: len(told(hass)) == 2)
+    house.take(2250)
+    await until(lambda: len(told(hass)) == 3)
+
+
 @pytest.mark.parametrize(("watts", "times"), [(1000, 0), (2750, 1)])
 async def test_start_where_it_is_tight_already(
     hass: HomeAssistant, house: House, read: BrouteConfigEntry, watts: int, times: int
