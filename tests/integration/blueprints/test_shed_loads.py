@@ -256,3 +256,11 @@ async def test_start_where_it_is_too_much_already(
     await asyncio.sleep(10)
     assert house.names == switched
     assert len(house.fired) == len(switched)
+
+
+async def test_too_much_already_when_the_automation_is_switched_on(hass: HomeAssistant, house: House) -> None:
+    """As by another automation in the evening: nothing is crossed then."""
+    house.take(1600)
+    await asyncio.sleep(30)
+    await automate(hass, house)
+    await until(lambda: house.names == ["heater off"], 130)

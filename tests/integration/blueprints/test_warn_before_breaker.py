@@ -114,3 +114,14 @@ async def test_start_where_it_is_tight_already(
     await house.start_with(NAME, usage=sensor_id(hass, "contract_usage"), **notes("en"))
     await asyncio.sleep(60)
     assert len(told(hass)) == times
+
+
+@pytest.mark.usefixtures("read")
+async def test_tight_already_when_the_automation_is_switched_on(hass: HomeAssistant, house: House) -> None:
+    """As by another automation in the evening: nothing is crossed then."""
+    house.take(2750)
+    await asyncio.sleep(30)
+    await house.automate(NAME, usage=sensor_id(hass, "contract_usage"), **notes("en"))
+    await until(lambda: told(hass), 130)
+    await asyncio.sleep(300)
+    assert len(told(hass)) == 1
