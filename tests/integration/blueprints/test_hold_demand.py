@@ -11,7 +11,7 @@ import pytest
 from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import JST
 
-from ..world import has_value, sensor_id, until, value
+from ..world import has_value, sensor_id, shown, until, value
 from .house import MEMORY, House
 
 NAME = "hold_demand"
@@ -115,6 +115,17 @@ async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
     await until(lambda: house.names[2:] == ["heater on"], 1500)
     broken.clear()
     await until(lambda: house.names[3:] == ["boiler on"], 1500)
+
+
+async def test_session_that_is_set_up_again_sheds_no_load_early(hass: HomeAssistant, house: House) -> None:
+    house.take(3000)
+    await until(lambda: house.names == ["heater off"], 900)
+    await asyncio.sleep(30)
+    house.home.meter.paa.end_session()
+    seen = shown(hass, "demand_exceeded")
+    await until(lambda: seen == ["unknown", "on"])
+    await until(lambda: house.names == ["heater off", "boiler off"], 900)
+    assert timedelta(minutes=5) <= house.switched[1][0] - house.switched[0][0] < timedelta(minutes=6)
 
 
 async def test_loads_come_back_after_a_restart_and_without_readings(hass: HomeAssistant, house: House) -> None:
