@@ -1,6 +1,7 @@
 """Use what would be sold: while there is some, without switching to and fro, and not what is somebody else's."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 from typing import Any
 
@@ -26,8 +27,12 @@ async def house(house: House, read: BrouteConfigEntry) -> House:
     return house
 
 
-async def automate(hass: HomeAssistant, house: House, **inputs: Any) -> None:
-    await house.automate(NAME, power=sensor_id(hass, "power"), load=BOILER, load_power=1000, memory=MEMORY, **inputs)
+def inputs(hass: HomeAssistant) -> dict[str, Any]:
+    return {"power": sensor_id(hass, "power"), "load": BOILER, "load_power": 1000, "memory": MEMORY}
+
+
+async def automate(hass: HomeAssistant, house: House, **others: Any) -> None:
+    await house.automate(NAME, **inputs(hass), **others)
 
 
 async def test_boiler_is_on_while_there_is_a_surplus(hass: HomeAssistant, house: House) -> None:
@@ -125,14 +130,36 @@ async def test_load_that_cannot_be_reached_when_it_should_go_off_goes_later(hass
     await until(lambda: hass.states.is_state(MEMORY, "off"), 60)
 
 
-async def test_surplus_that_is_there_already(hass: HomeAssistant, house: House) -> None:
-    """As at noon of a clear day, when the automation is made or changed."""
+@pytest.mark.parametrize("make", [House.automate, House.start_with], ids=["it is changed", "Home Assistant starts"])
+async def test_surplus_that_is_there_already_when(
+    hass: HomeAssistant, house: House, make: Callable[..., Awaitable[None]]
+) -> None:
+    """As at noon of a clear day."""
+    if make is House.automate:
+        await automate(hass, house)
     house.take(-1500)
-    await asyncio.sleep(600)
+    await asyncio.sleep(180)
     at = house.now
-    await automate(hass, house)
+    await make(house, NAME, **inputs(hass))
     await until(lambda: house.names == ["boiler on"], 1200)
-    assert house.switched[0][0] - at > timedelta(minutes=4, seconds=55)
+    assert timedelta(minutes=5) <= house.switched[0][0] - at < timedelta(minutes=5, seconds=15)
+
+
+async def test_surplus_that_is_there_already_and_does_not_last(hass: HomeAssistant, house: House) -> None:
+    house.take(-1500)
+    await asyncio.sleep(180)
+    await house.start_with(NAME, **inputs(hass))
+    await asyncio.sleep(240)
+    house.take(300)
+    await asyncio.sleep(1200)
+    assert house.names == []
+
+
+async def test_reload_without_a_surplus_is_nothing_to_run_for(hass: HomeAssistant, house: House) -> None:
+    await automate(hass, house)
+    await automate(hass, house)
+    await asyncio.sleep(600)
+    assert house.fired == []
 
 
 async def test_boiler_goes_off_after_a_restart(hass: HomeAssistant, house: House) -> None:
