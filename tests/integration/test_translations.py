@@ -124,8 +124,9 @@ def test_there_are_texts_for_all_that_is_shown_and_no_others(language: str) -> N
         for description in descriptions:
             states = tree["entity"][platform][description.translation_key].get("state", {})
             assert states.keys() == set(getattr(description, "options", None) or ())
-    told = tree["entity"]["event"]["events"]["state_attributes"]["event_type"]["state"]
-    assert told.keys() == set(event.HAPPENINGS.event_types or ())
+    told = tree["entity"]["event"]["events"]["state_attributes"]
+    assert told["event_type"]["state"].keys() == set(event.HAPPENINGS.event_types or ())
+    assert told["reason"]["state"].keys() == REASONS | {coordinator.NO_READING}
     lines = set(re.findall(r'self\._line\(\s*"(\w+)"', (FOLDER / "report.py").read_text("utf-8")))
     assert "title" in lines
     assert tree["common"].keys() == {
