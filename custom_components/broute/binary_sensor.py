@@ -109,14 +109,14 @@ class ConnectedBinarySensor(ModuleEntity, BinarySensorEntity):
         return self.coordinator.has_session
 
 
-class OverContractBinarySensor(MeterEntity, BinarySensorEntity):
+class OverContractBinarySensor(WatchEntity, BinarySensorEntity):
     """Whether more is taken than the limit of the supply allows."""
 
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow each reading: one that is the same as before may be the second one above the limit."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.async_add_link_listener(self.async_write_ha_state))
+    def _watch(self) -> Watch:
+        # It tells of each reading: one that is the same as before may be the second one above the limit.
+        return self.coordinator.link
 
     @property
     @override

@@ -12,7 +12,7 @@ from typing import Final, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_DEVICE, CONF_ID, CONF_PASSWORD, CONF_SCAN_INTERVAL
-from homeassistant.core import CALLBACK_TYPE, Event, HomeAssistant, callback
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
@@ -63,6 +63,7 @@ from .household.link_record import LinkRecord
 from .household.sources import Sources
 from .household.sun_energy_watch import SunEnergyWatch
 from .household.sun_watch import SunWatch
+from .household.watch import Watch
 from .issues import Issues, IssueWatch
 from .store import LedgerStore, MemoryStore
 
@@ -162,7 +163,11 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
         """Whether a reading has been due for longer than `GRACE_S`."""
         self._poll_failure: BrouteError | None = None
         """Why the meter was not read when it was last asked."""
-        self._link_listeners: list[CALLBACK_TYPE] = []
+        self.link = Watch()
+        """Tells whenever the link has changed, was used, or is used faster or slower.
+
+        The readings are told of by `async_add_listener`, and only when they have changed.
+        """
         limits = entry.options.get(CONF_CONTRACT, {})
         self.contract = Contract.of(limits)
         """What limits the supply; `None` if nothing does, as far as the options say."""
@@ -255,19 +260,9 @@ class BrouteCoordinator(DataUpdateCoordinator[Reading | None]):
             await self._ledger_store.async_save(self.log.ledger)
 
     @callback
-    def async_add_link_listener(self, listener: CALLBACK_TYPE) -> CALLBACK_TYPE:
-        """Call `listener` whenever the link has changed, was used, or is used faster or slower; return what ends that.
-
-        The readings are told of by `async_add_listener`, and only when they have changed.
-        """
-        self._link_listeners.append(listener)
-        return lambda: self._link_listeners.remove(listener)
-
-    @callback
     def _tell_of_link(self) -> None:
         self._issue_watch.look()
-        for listener in tuple(self._link_listeners):
-            listener()
+        self.link.async_tell()
 
     @property
     def tells_signal(self) -> bool | None:

@@ -65,4 +65,4 @@ class ModuleEntity(Entity):
     async def async_added_to_hass(self) -> None:
         """Follow the link."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.async_add_link_listener(self.async_write_ha_state))
+        self.async_on_remove(self.coordinator.link.async_add_listener(self.async_write_ha_state))

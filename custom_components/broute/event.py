@@ -47,7 +47,7 @@ class HappeningsEvent(MeterEntity, EventEntity):
     async def async_added_to_hass(self) -> None:
         """Follow the readings, the demand, and the link, also where there is no reading."""
         await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.async_add_link_listener(self._look))
+        self.async_on_remove(self.coordinator.link.async_add_listener(self._look))
         self.async_on_remove(self.coordinator.demand.async_add_listener(self._look))
 
     @callback

@@ -7,8 +7,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import BrouteConfigEntry
-from .entity import MeterEntity
+from .entity import WatchEntity
 from .household.boost import DEFAULT_DURATION_S
+from .household.watch import Watch
 
 PARALLEL_UPDATES = 0
 
@@ -23,14 +24,14 @@ async def async_setup_entry(
     async_add_entities([BoostSwitch(entry.runtime_data, BOOST)])
 
 
-class BoostSwitch(MeterEntity, SwitchEntity):
+class BoostSwitch(WatchEntity, SwitchEntity):
     """Whether somebody has asked for faster readings: on for ten minutes at a time, and off again by itself."""
 
+    @property
     @override
-    async def async_added_to_hass(self) -> None:
-        """Follow its end, too, which is no reading."""
-        await super().async_added_to_hass()
-        self.async_on_remove(self.coordinator.async_add_link_listener(self.async_write_ha_state))
+    def _watch(self) -> Watch:
+        # It tells of the end, too, which is no reading.
+        return self.coordinator.link
 
     @property
     @override

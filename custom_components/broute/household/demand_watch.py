@@ -64,7 +64,7 @@ class DemandWatch(Watch):
         self.demand = self._demand()
         if self.target:
             self.target.take(self.demand)
-        self._tell_listeners()
+        self.async_tell()
 
     @callback
     @override

@@ -127,7 +127,7 @@ class EnergyWatch(RecorderWatch):
         self._energies = {}
         for direction, account in self._accounts.items():
             self._tell(direction, account, now)
-        self._tell_listeners()
+        self.async_tell()
 
     @callback
     @override

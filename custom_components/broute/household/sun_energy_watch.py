@@ -106,7 +106,7 @@ class SunEnergyWatch(RecorderWatch):
     def _look(self) -> None:
         before, self.energy = self.energy, self._energy_of(self._energy.now)
         if self.energy != before:
-            self._tell_listeners()
+            self.async_tell()
 
     def _energy_of(self, now: datetime) -> DayEnergy | None:
         start = day_start(now)

@@ -69,7 +69,7 @@ class SunWatch(Watch):
         if not self._traces:
             return
         self.balance = self._balance(reading.power_w, (asked_s + self._hass.loop.time()) / 2)
-        self._tell_listeners()
+        self.async_tell()
 
     @callback
     @override

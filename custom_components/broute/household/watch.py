@@ -40,7 +40,8 @@ class Watch:
             self._unsubscribe.pop()()
 
     @callback
-    def _tell_listeners(self) -> None:
+    def async_tell(self) -> None:
+        """Call whoever listens."""
         for listener in tuple(self._listeners):
             listener()
 
