@@ -1,5 +1,6 @@
 """A house with appliances that Home Assistant switches, and the automations in it."""
 
+import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -8,7 +9,8 @@ from typing import Any
 from homeassistant.components.automation import EVENT_AUTOMATION_TRIGGERED
 from homeassistant.components.automation.const import DOMAIN as AUTOMATION
 from homeassistant.const import EVENT_HOMEASSISTANT_STARTED, EVENT_STATE_CHANGED, SERVICE_RELOAD
-from homeassistant.core import CoreState, Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.core import CoreState, Event, EventStateChangedData, HomeAssistant, ServiceCall, callback
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import dump
 
@@ -71,6 +73,27 @@ class House:
         """Switch an appliance by hand."""
         service = "turn_on" if on else "turn_off"
         await self.hass.services.async_call("homeassistant", service, {"entity_id": entity_id}, blocking=True)
+
+    async def lose(self, entity_id: str, for_s: float) -> None:
+        """Let an appliance be out of reach for a while, as it is before and after."""
+        state = self.hass.states.get(entity_id)
+        assert state
+        self.hass.states.async_set(entity_id, "unavailable")
+        await asyncio.sleep(for_s)
+        self.hass.states.async_set(entity_id, state.state)
+
+    def break_down(self, *entity_ids: str) -> set[str]:
+        """Let appliances raise when they are switched on, and stay off; return those that are still to do so."""
+        broken = set(entity_ids)
+
+        async def turn_on(call: ServiceCall) -> None:
+            for entity_id in call.data["entity_id"]:
+                if entity_id in broken:
+                    raise HomeAssistantError("No answer")
+                self.hass.states.async_set(entity_id, "on")
+
+        self.hass.services.async_register("input_boolean", "turn_on", turn_on)
+        return broken
 
     async def automate(self, blueprint: str, **inputs: Any) -> None:
         """Make an automation from a blueprint, or make it anew."""

@@ -4,8 +4,7 @@ import asyncio
 from datetime import datetime, timedelta
 from typing import Any
 
-from homeassistant.core import HomeAssistant, ServiceCall
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
@@ -91,9 +90,7 @@ async def test_load_that_cannot_be_reached_when_its_time_comes_is_not_forgotten(
     house.take(100)
     await until(lambda: value(hass, "demand_exceeded") == "off", 900)
     await asyncio.sleep(250)
-    hass.states.async_set(BOILER, "unavailable")
-    await asyncio.sleep(120)
-    hass.states.async_set(BOILER, "off")
+    await house.lose(BOILER, 120)
     await until(lambda: hass.states.is_state(BOILER, "on"), 1500)
 
 
@@ -102,15 +99,7 @@ async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
 ) -> None:
     house.take(3000)
     await until(lambda: house.names == ["heater off", "boiler off"], 900)
-    broken = {BOILER}
-
-    async def turn_on(call: ServiceCall) -> None:
-        for entity_id in call.data["entity_id"]:
-            if entity_id in broken:
-                raise HomeAssistantError("No answer")
-            hass.states.async_set(entity_id, "on")
-
-    hass.services.async_register("input_boolean", "turn_on", turn_on)
+    broken = house.break_down(BOILER)
     house.take(100)
     await until(lambda: house.names[2:] == ["heater on"], 1500)
     broken.clear()

@@ -4,8 +4,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from homeassistant.core import HomeAssistant, ServiceCall
-from homeassistant.exceptions import HomeAssistantError
+from homeassistant.core import HomeAssistant
 import pytest
 
 from custom_components.broute.coordinator import BrouteConfigEntry
@@ -172,9 +171,7 @@ async def test_load_that_cannot_be_reached_when_its_time_comes_is_not_forgotten(
     await until(lambda: house.names == ["heater off"])
     house.take(500)
     await asyncio.sleep(250)
-    hass.states.async_set(HEATER, "unavailable")
-    await asyncio.sleep(120)
-    hass.states.async_set(HEATER, "off")
+    await house.lose(HEATER, 120)
     await until(lambda: hass.states.is_state(HEATER, "on"), 900)
     await until(lambda: not remembered(hass), 60)
 
@@ -187,15 +184,7 @@ async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
     await automate(hass, house, on_shed=[], on_restored=[said])
     house.take(2600)
     await until(lambda: house.names == ["heater off", "boiler off"])
-    broken = {BOILER}
-
-    async def turn_on(call: ServiceCall) -> None:
-        for entity_id in call.data["entity_id"]:
-            if entity_id in broken:
-                raise HomeAssistantError("No answer")
-            hass.states.async_set(entity_id, "on")
-
-    hass.services.async_register("input_boolean", "turn_on", turn_on)
+    broken = house.break_down(BOILER)
     house.take(500)
     await until(lambda: house.names[2:] == ["heater on"], 1500)
     assert remembered(hass) == ["2"]

@@ -123,9 +123,7 @@ async def test_load_that_cannot_be_reached_when_it_should_go_off_goes_later(hass
     await asyncio.sleep(900)
     house.take(500)
     await asyncio.sleep(120)
-    hass.states.async_set(BOILER, "unavailable")
-    await asyncio.sleep(120)
-    hass.states.async_set(BOILER, "on")
+    await house.lose(BOILER, 120)
     await until(lambda: hass.states.is_state(BOILER, "off"), 600)
     await until(lambda: hass.states.is_state(MEMORY, "off"), 60)
 
