@@ -16,6 +16,7 @@ from .child_process import LOCALHOST
 
 CHECKOUT = Path(__file__).parents[1]
 INTEGRATION = CHECKOUT / "custom_components" / "broute"
+BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "broute"
 
 # Instead of default_config, which wants libraries and an internet connection that have no part in a smart meter.
 CONFIGURATION = """\

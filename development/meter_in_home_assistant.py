@@ -89,6 +89,11 @@ def is_known(state: Json | None) -> bool:
     return state is not None and state["state"] not in {"unavailable", "unknown"}
 
 
+def is_gone(state: Json | None) -> bool:
+    """Tell whether an entity is disabled: the newest version removes its state, the oldest keeps it as unavailable."""
+    return state is None or state["state"] == "unavailable"
+
+
 def is_shown(value: str) -> Callable[[Json | None], bool]:
     """Return what tells whether an entity has this value."""
     return lambda state: state is not None and state["state"] == value
@@ -136,6 +141,29 @@ async def issue_texts(home_assistant: HomeAssistant, issue: Json) -> dict[str, s
 def complaints_beside_outages(home_assistant: HomeAssistant) -> list[str]:
     """Return the complaints in the log but for the two lines of each outage."""
     return [line for line in home_assistant.complaints() if not any(words in line for words in OUTAGE_LINES)]
+
+
+async def put_on_energy_dashboard(
+    home_assistant: HomeAssistant, *, energy_from: str, energy_to: str, power: str
+) -> list[Json]:
+    """Make these statistics the grid of the Energy dashboard, and return what it has to complain about."""
+    grid = {
+        "type": "grid",
+        "stat_energy_from": energy_from,
+        "stat_energy_to": energy_to,
+        "stat_rate": power,
+        "stat_cost": None,
+        "entity_energy_price": None,
+        "number_energy_price": None,
+        "stat_compensation": None,
+        "entity_energy_price_export": None,
+        "number_energy_price_export": None,
+        "cost_adjustment_day": 0,
+    }
+    await home_assistant.save_energy_preferences({"energy_sources": [grid]})
+    complaints: list[Json]
+    (complaints,) = (await home_assistant.validate_energy())["energy_sources"]
+    return complaints
 
 
 async def series_of(home_assistant: HomeAssistant) -> dict[str, Json]:

@@ -12,7 +12,7 @@ import pytest_asyncio
 from development.child_process import free_port
 from development.config import CHECKOUT, write_config
 from development.home_assistant import HomeAssistant
-from development.meter_in_home_assistant import DIRECTIONS, LANGUAGES, MIDNIGHT_S, SPEED, is_shown, log_until
+from development.meter_in_home_assistant import DIRECTIONS, LANGUAGES, MIDNIGHT_S, SPEED, entity_of, is_shown, log_until
 from development.plugged_in import PRODUCT, plug_in
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
@@ -190,7 +190,7 @@ async def home(added: Household, window: Window) -> Household:
         device = DevicePage(screen, (await added.devices())["meter"]["id"])
         await device.visit()
         await device.turn_on(names["switch"]["boost"]["name"])
-    await added.home_assistant.wait_for_state(await added.entity_id("boost"), is_shown("on"))
+    await added.home_assistant.wait_for_state(await entity_of(added.home_assistant, "boost"), is_shown("on"))
     return added
 
 

@@ -47,11 +47,6 @@ class Household:
         listed = await self.home_assistant.command("config/entity_registry/list")
         return [entity for entity in listed if entity["platform"] == DOMAIN and entity["disabled_by"] is None]
 
-    async def entity_id(self, key: str) -> str:
-        """Return the id of one of the entities by the key of its name."""
-        (found,) = (one["entity_id"] for one in await self.entities() if one["translation_key"] == key)
-        return str(found)
-
     async def devices(self) -> dict[str, Json]:
         """Return the devices by what they are: "meter" and "module"."""
         entry_id = (await self.entry())["entry_id"]
@@ -82,11 +77,10 @@ class Household:
         await self.home_assistant.command("config/core/update", language=language)
         # Home Assistant now begins to load the texts of its new language; whoever asks for them waits for that.
         await self.home_assistant.texts(DOMAIN, "device", language)
-        entry_id, title = (await self.entry())["entry_id"], translations(language)["title"]
         # As it would be called, had it been added in this language.
-        await self.home_assistant.command("config_entries/update", entry_id=entry_id, title=title)
-        entry = await self.entry()
-        await self.home_assistant.reload_entry(entry_id)
+        entry = await self.entry() | {"title": translations(language)["title"]}
+        await self.home_assistant.command("config_entries/update", entry_id=entry["entry_id"], title=entry["title"])
+        await self.home_assistant.reload_entry(entry["entry_id"])
         await wait_until_read(self.home_assistant)
         # The series get their new names with the rows of the next full hour. That is not waited for.
         for direction, known in (await series_of(self.home_assistant)).items():
@@ -106,12 +100,13 @@ async def with_a_past(home_assistant: HomeAssistant, meter: SimulatedMeter) -> H
     would have them: by the meter's registers, under the name that Home Assistant gives to the series of this meter.
     """
     begin = midnight(datetime.now(JST)) - timedelta(days=LOG_DAYS)
+    household = Household(home_assistant, meter, begin)
     hours = (LOG_DAYS - DAYS_TO_IMPORT) * 24
     entry = await add_meter(home_assistant, meter)
     (token,) = {unique_id.partition("_")[0] for unique_id in await home_assistant.entity_ids(DOMAIN)}
     await home_assistant.delete_entry(entry["entry_id"])
 
-    language = (await home_assistant.get("/api/config"))["language"]
+    language = await household.language()
     truths = await meter.truths(begin + HOUR * number for number in range(hours + 1))
     for direction in DIRECTIONS:
         counters = {at: Decimal(truth[f"{direction}_kwh"]) for at, truth in truths.items()}
@@ -121,7 +116,7 @@ async def with_a_past(home_assistant: HomeAssistant, meter: SimulatedMeter) -> H
         ]
         name = series_name(entry, direction, language)
         await _write_series(home_assistant, f"{DOMAIN}:{token}_{direction}", name, rows)
-    return Household(home_assistant, meter, begin)
+    return household
 
 
 async def _write_series(home_assistant: HomeAssistant, statistic_id: str, name: str, rows: list[Json]) -> None:

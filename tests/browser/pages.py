@@ -237,7 +237,7 @@ class RepairsPage:
 
 
 class EnergySettings:
-    """Settings > Dashboards > Energy."""
+    """Settings > Energy."""
 
     def __init__(self, screen: Screen) -> None:
         """Go nowhere yet."""

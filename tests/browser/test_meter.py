@@ -5,11 +5,12 @@ from decimal import Decimal
 
 import pytest
 
-from development.config import CHECKOUT
+from development.config import BLUEPRINTS
 from development.meter_in_home_assistant import (
     DIRECTIONS,
     JST,
     READ_TIMEOUT_S,
+    entity_of,
     is_known,
     midnight,
     only_issue,
@@ -41,7 +42,6 @@ pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ISSUE_TIMEOUT_S = 180.0
 """Where readings come fast, what the meter says of itself is asked for once a minute."""
-BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "broute"
 DEVICES = {"meter": "smart_meter", "module": "wisun_module"}
 MAY_BE_UNKNOWN = {
     # Nothing has happened yet.
@@ -220,7 +220,9 @@ async def test_history_is_drawn(screen: Screen, home: Household) -> None:
     keys = ("power", "current_r", "current_t")
     page = HistoryPage(screen)
     device = (await home.devices())["meter"]
-    await page.visit(datetime.fromtimestamp(device["created_at"], UTC), *[await home.entity_id(key) for key in keys])
+    await page.visit(
+        datetime.fromtimestamp(device["created_at"], UTC), *[await entity_of(home.home_assistant, key) for key in keys]
+    )
     await screen.read(*(screen.visitor.texts["entity"]["sensor"][key]["name"] for key in keys))
     if not screen.visitor.phone:
         await screen.picture("history")

@@ -6,15 +6,10 @@ import pytest
 
 from development.child_process import free_port, port_is_free
 from development.home_assistant import HomeAssistant, HomeAssistantEndedError
-from development.meter_in_home_assistant import is_known
-from development.websocket import Json, RefusedError
+from development.meter_in_home_assistant import is_gone, is_known
+from development.websocket import RefusedError
 
 pytestmark = pytest.mark.asyncio(loop_scope="module")
-
-
-def is_gone(state: Json | None) -> bool:
-    # The state of a disabled entity is removed by the newest version and kept as unavailable by the oldest.
-    return state is None or state["state"] == "unavailable"
 
 
 async def test_runs_the_version_that_is_pinned_in_japan(home_assistant: HomeAssistant, version: str) -> None:

@@ -13,7 +13,15 @@ import pytest_asyncio
 
 from development.config import INTEGRATION
 from development.home_assistant import HomeAssistant
-from development.meter_in_home_assistant import DOMAIN, FLOW_TIMEOUT_S, SPEED, is_known
+from development.meter_in_home_assistant import (
+    DOMAIN,
+    FLOW_TIMEOUT_S,
+    SPEED,
+    add_meter,
+    is_gone,
+    is_known,
+    put_on_energy_dashboard,
+)
 from development.simulated_meter import SimulatedMeter
 from development.websocket import Json
 
@@ -62,10 +70,7 @@ async def other_meter(truth_log: Path) -> AsyncIterator[SimulatedMeter]:
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def entry(home_assistant: HomeAssistant, meter: SimulatedMeter) -> Json:
     """Add the meter, for all tests of the module."""
-    step = await submit(home_assistant, await home_assistant.start_flow(DOMAIN), meter)
-    assert step["type"] == "create_entry", step
-    added: Json = step["result"]
-    return added
+    return await add_meter(home_assistant, meter)
 
 
 async def submit(home_assistant: HomeAssistant, step: Json, meter: SimulatedMeter, **typed: str) -> Json:
@@ -83,11 +88,6 @@ async def entities(home_assistant: HomeAssistant) -> dict[str, str]:
 
     registered = await home_assistant.wait_for_entities(DOMAIN, lambda names: by_key(names).keys() >= QUANTITIES.keys())
     return {key: entity_id for key, entity_id in by_key(registered).items() if key in QUANTITIES}
-
-
-def is_gone(state: Json | None) -> bool:
-    # The state of a disabled entity is removed by the newest version and kept as unavailable by the oldest.
-    return state is None or state["state"] == "unavailable"
 
 
 def recent_truths(truth_log: Path, quantity: Quantity) -> list[Decimal]:
@@ -171,21 +171,9 @@ async def test_meter_is_reached_through_the_module(home_assistant: HomeAssistant
 @pytest.mark.usefixtures("entry")
 async def test_energy_dashboard_takes_the_meter(home_assistant: HomeAssistant) -> None:
     ids = await entities(home_assistant)
-    grid = {
-        "type": "grid",
-        "stat_energy_from": ids["import_energy"],
-        "stat_energy_to": ids["export_energy"],
-        "stat_rate": ids["power"],
-        "stat_cost": None,
-        "entity_energy_price": None,
-        "number_energy_price": None,
-        "stat_compensation": None,
-        "entity_energy_price_export": None,
-        "number_energy_price_export": None,
-        "cost_adjustment_day": 0,
-    }
-    await home_assistant.save_energy_preferences({"energy_sources": [grid]})
-    (complaints,) = (await home_assistant.validate_energy())["energy_sources"]
+    complaints = await put_on_energy_dashboard(
+        home_assistant, energy_from=ids["import_energy"], energy_to=ids["export_energy"], power=ids["power"]
+    )
     # Statistics are first compiled up to five minutes later; that they will be is in the list below.
     assert [complaint for complaint in complaints if complaint["type"] != "statistics_not_defined"] == []
 

@@ -13,10 +13,11 @@ from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict
 import pytest
 
+from development.config import BLUEPRINTS
+
 from .test_documents import REDIRECT
 from .tree import HOME, INTEGRATION, TOP, links, name_of, parsed, tracked
 
-FOLDER = TOP / "blueprints" / "automation" / "broute"
 IMPORT = f"{REDIRECT}blueprint_import/?blueprint_url="
 DOCUMENTS = (TOP / "README.md", TOP / "README.ja.md", TOP / "docs" / "automations.md")
 JAPANESE = re.compile(r"[\u3041-\u30ff\u4e00-\u9fff]")
@@ -24,7 +25,7 @@ ICON = re.compile(r"mdi:[a-z0-9-]+")
 
 
 def blueprints() -> list[Path]:
-    return sorted(path for path in tracked() if FOLDER in path.parents)
+    return sorted(path for path in tracked() if BLUEPRINTS in path.parents)
 
 
 def metadata(path: Path) -> dict[str, Any]:

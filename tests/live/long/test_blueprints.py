@@ -15,7 +15,7 @@ import pytest
 import pytest_asyncio
 
 from development.child_process import LOCALHOST, free_port
-from development.config import CHECKOUT, CONFIGURATION
+from development.config import BLUEPRINTS, CONFIGURATION
 from development.home_assistant import HomeAssistant
 from development.meter_in_home_assistant import (
     JST,
@@ -46,7 +46,6 @@ input_text:
   shed:
   shed_for_demand:
 """
-BLUEPRINTS = CHECKOUT / "blueprints" / "automation" / "broute"
 HOME = "https://github.com/ha-broute/ha-broute/blob/main/blueprints/automation/broute"
 
 OPTIONS: Json = {
@@ -229,7 +228,12 @@ async def fired_at(home_assistant: HomeAssistant, name: str) -> datetime | None:
     """Return when an automation has fired last."""
     state = await home_assistant.state(f"automation.{name}")
     assert state is not None
-    at = state["attributes"]["last_triggered"]
+    return last_triggered(state)
+
+
+def last_triggered(state: Json | None) -> datetime | None:
+    """Return when the automation of this state has fired last."""
+    at = state["attributes"]["last_triggered"] if state else None
     return None if at is None else datetime.fromisoformat(at)
 
 
@@ -237,11 +241,10 @@ async def fires(home_assistant: HomeAssistant, name: str, since: datetime) -> ti
     """Wait until an automation fires, and return how long after an instant it has."""
 
     def is_fired(state: Json | None) -> bool:
-        at = state["attributes"]["last_triggered"] if state else None
-        return at is not None and datetime.fromisoformat(at) >= since
+        at = last_triggered(state)
+        return at is not None and at >= since
 
-    await home_assistant.wait_for_state(f"automation.{name}", is_fired)
-    at = await fired_at(home_assistant, name)
+    at = last_triggered(await home_assistant.wait_for_state(f"automation.{name}", is_fired))
     assert at is not None
     return at - since
 

@@ -20,6 +20,7 @@ from development.meter_in_home_assistant import (
     entity_of,
     log_until,
     midnight,
+    put_on_energy_dashboard,
     series_of,
     shown_bars,
     true_bars,
@@ -133,21 +134,12 @@ async def test_import_once_more_finds_nothing_to_write(
 async def test_energy_dashboard_takes_the_log(home_assistant: HomeAssistant) -> None:
     series = await series_of(home_assistant)
     power = await entity_of(home_assistant, "power")
-    grid = {
-        "type": "grid",
-        "stat_energy_from": series["import"]["statistic_id"],
-        "stat_energy_to": series["export"]["statistic_id"],
-        "stat_rate": power,
-        "stat_cost": None,
-        "entity_energy_price": None,
-        "number_energy_price": None,
-        "stat_compensation": None,
-        "entity_energy_price_export": None,
-        "number_energy_price_export": None,
-        "cost_adjustment_day": 0,
-    }
-    await home_assistant.save_energy_preferences({"energy_sources": [grid]})
-    (complaints,) = (await home_assistant.validate_energy())["energy_sources"]
+    complaints = await put_on_energy_dashboard(
+        home_assistant,
+        energy_from=series["import"]["statistic_id"],
+        energy_to=series["export"]["statistic_id"],
+        power=power,
+    )
     # The statistics of the sensor, and only those, are first compiled up to five minutes after its first state.
     not_yet = {"type": "statistics_not_defined", "affected_entities": [[power, None]]}
     assert [complaint for complaint in complaints if not complaint.items() >= not_yet.items()] == []
