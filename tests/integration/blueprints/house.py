@@ -24,6 +24,11 @@ HELPERS = {
 MEMORY = "input_text.shed"
 
 
+def say(message: str) -> dict[str, Any]:
+    """Return the action that leaves a message where a test finds it: in `House.told`."""
+    return {"action": "persistent_notification.create", "data": {"message": message}}
+
+
 @dataclass
 class House:
     """A house; its load is what it takes by itself, and what its appliances take that are on.
@@ -56,6 +61,11 @@ class House:
     def names(self) -> list[str]:
         """What was switched, in order."""
         return [f"{entity_id.partition('.')[2]} {state}" for _, entity_id, state in self.switched]
+
+    @property
+    def told(self) -> list[str]:
+        """What the notifications say, in order."""
+        return [one["message"] for one in self.hass.data.get("persistent_notification", {}).values()]
 
     def take(self, base_w: int) -> datetime:
         """Take so much beside the appliances from now on, negative = give, and return the time."""

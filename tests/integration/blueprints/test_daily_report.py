@@ -12,19 +12,14 @@ from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator import JST, ScriptedLoad
 
 from ..world import until, value
-from .house import House
+from .house import House, say
 
 NAME = "daily_report"
 YESTERDAY = datetime(2026, 11, 20, tzinfo=JST)
 
 
-def told(hass: HomeAssistant) -> list[str]:
-    """Return what was told."""
-    return [one["message"] for one in hass.data.get("persistent_notification", {}).values()]
-
-
 async def automate(house: House, read: BrouteConfigEntry, **inputs: Any) -> None:
-    said = {"action": "persistent_notification.create", "data": {"message": "{{ title }}|{{ message }}"}}
+    said = say("{{ title }}|{{ message }}")
     at = (house.now + timedelta(seconds=60)).strftime("%H:%M:%S")
     await house.automate(NAME, entry=read.entry_id, at=at, on_report=[said], **inputs)
 
@@ -53,12 +48,12 @@ def load() -> ScriptedLoad:
     return load
 
 
-async def test_day_as_the_registers_have_it(hass: HomeAssistant, house: House, read: BrouteConfigEntry) -> None:
+async def test_day_as_the_registers_have_it(house: House, read: BrouteConfigEntry) -> None:
     await automate(house, read, language="en")
-    await until(lambda: told(hass), 600)
+    await until(lambda: house.told, 600)
     total = imported(house, YESTERDAY, YESTERDAY + timedelta(days=1))
     assert total == Decimal("13.850")
-    assert told(hass)[0].splitlines() == [
+    assert house.told[0].splitlines() == [
         "Electricity on 2026-11-20|Imported 13.8 kWh",
         "Exported 0.7 kWh",
         "Highest demand 3.2 kW (half hour from 18:30)",
@@ -69,17 +64,17 @@ async def test_day_in_japanese_with_the_report_on_the_link(
     hass: HomeAssistant, house: House, read: BrouteConfigEntry
 ) -> None:
     await automate(house, read, with_link=True)
-    await until(lambda: told(hass), 600)
-    assert "2026-11-20 の電力|買電 13.8 kWh" in told(hass)[0]
-    assert "最大デマンド 3.2 kW（18:30 から 30 分）" in told(hass)[0]
+    await until(lambda: house.told, 600)
+    assert "2026-11-20 の電力|買電 13.8 kWh" in house.told[0]
+    assert "最大デマンド 3.2 kW（18:30 から 30 分）" in house.told[0]
     report = await hass.services.async_call("broute", "report", {}, blocking=True, return_response=True)
     assert report
-    assert str(report["text"]).splitlines()[1] in told(hass)[0]
+    assert str(report["text"]).splitlines()[1] in house.told[0]
 
 
 async def test_without_a_connection(hass: HomeAssistant, house: House, read: BrouteConfigEntry) -> None:
     house.home.module.port.unplug()
     await until(lambda: value(hass, "connected") == "off")
     await automate(house, read, language="en")
-    await until(lambda: told(hass), 600)
-    assert "The log of yesterday could not be read" in told(hass)[0]
+    await until(lambda: house.told, 600)
+    assert "The log of yesterday could not be read" in house.told[0]

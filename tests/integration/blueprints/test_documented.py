@@ -3,7 +3,6 @@
 import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 import re
 from typing import Any
 
@@ -28,7 +27,7 @@ def documented(alias: str) -> dict[str, Any]:
 
 
 def blocks() -> list[dict[str, Any]]:
-    text = (Path(CHECKOUT) / "docs" / "automations.md").read_text("utf-8")
+    text = (CHECKOUT / "docs" / "automations.md").read_text("utf-8")
     return [
         parsed
         for block in re.findall(r"^```yaml\n(.*?)^```$", text, re.MULTILINE | re.DOTALL)
@@ -62,8 +61,7 @@ async def test_power_that_crosses_a_threshold(hass: HomeAssistant, house: House)
     at = house.take(4100)
     await until(lambda: house.fired)
     assert timedelta(seconds=60) <= house.since(at)[0] <= timedelta(seconds=73)
-    (told,) = hass.data["persistent_notification"].values()
-    assert told["message"] == "4100 W"
+    assert house.told == ["4100 W"]
 
 
 @pytest.mark.usefixtures("read")
@@ -90,24 +88,23 @@ async def test_read_faster_while_something_runs(hass: HomeAssistant, house: Hous
 
 
 @pytest.mark.usefixtures("read")
-async def test_report_on_the_link(hass: HomeAssistant, house: House) -> None:
+async def test_report_on_the_link(house: House) -> None:
     await house.automate_as(documented("What is it with the link"))
     house.home.module.port.unplug()
-    await until(lambda: hass.data.get("persistent_notification"), 1200)
-    (told,) = hass.data["persistent_notification"].values()
-    assert len(told["message"].splitlines()) > 5
+    await until(lambda: house.told, 1200)
+    (told,) = house.told
+    assert len(told.splitlines()) > 5
 
 
 @pytest.mark.parametrize("options", [{CONF_SCAN_INTERVAL: 30}])
 @pytest.mark.usefixtures("read")
-async def test_yesterday_by_the_meter(hass: HomeAssistant, house: House) -> None:
+async def test_yesterday_by_the_meter(house: House) -> None:
     example = documented("Yesterday by the meter")
     at = (house.now + timedelta(seconds=60)).strftime("%H:%M:%S")
     await house.automate_as(example | {"triggers": [{"trigger": "time", "at": at}]})
-    await until(lambda: hass.data.get("persistent_notification"), 600)
-    (told,) = hass.data["persistent_notification"].values()
+    await until(lambda: house.told, 600)
     # 500 W all day long.
-    assert told["message"] == "12.0 kWh"
+    assert house.told == ["12.0 kWh"]
 
 
 # Read once a minute, hours go by quickly; the utility meter's own timer for the next month outlives the test.

@@ -53,7 +53,7 @@ def demand_kw(house: House, start: datetime) -> float:
     return float(last - first) * 2
 
 
-async def test_demand_is_held_by_loads_that_come_back_in_the_next_half_hour(hass: HomeAssistant, house: House) -> None:
+async def test_demand_is_held_by_loads_that_come_back_in_the_next_half_hour(house: House) -> None:
     await asyncio.sleep(240)
     assert house.fired == []
     # 2.7 kW from now on, of which the half hour would be 2.5 kW; without the heater it is just enough.
@@ -69,7 +69,7 @@ async def test_demand_is_held_by_loads_that_come_back_in_the_next_half_hour(hass
     assert demand_kw(house, SEVEN) <= 2.0
 
 
-async def test_load_that_fits_comes_back_in_the_same_half_hour(hass: HomeAssistant, house: House) -> None:
+async def test_load_that_fits_comes_back_in_the_same_half_hour(house: House) -> None:
     house.take(3000)
     await until(lambda: house.names == ["heater off", "boiler off"], 900)
     assert timedelta(minutes=5) <= house.switched[1][0] - house.switched[0][0] < timedelta(minutes=6)
@@ -94,9 +94,7 @@ async def test_load_that_cannot_be_reached_when_its_time_comes_is_not_forgotten(
     await until(lambda: hass.states.is_state(BOILER, "on"), 1500)
 
 
-async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
-    hass: HomeAssistant, house: House
-) -> None:
+async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(house: House) -> None:
     house.take(3000)
     await until(lambda: house.names == ["heater off", "boiler off"], 900)
     broken = house.break_down(BOILER)

@@ -10,7 +10,7 @@ import pytest
 from custom_components.broute.coordinator import BrouteConfigEntry
 
 from ..world import sensor_id, until, value
-from .house import MEMORY, House
+from .house import MEMORY, House, say
 
 NAME = "shed_loads"
 HEATER, BOILER, FAN = (f"input_boolean.{name}" for name in ("heater", "boiler", "fan"))
@@ -148,7 +148,7 @@ async def test_what_is_off_is_not_switched(hass: HomeAssistant, house: House) ->
 
 
 async def test_what_was_switched_on_by_hand_is_left_alone(hass: HomeAssistant, house: House) -> None:
-    said = {"action": "persistent_notification.create", "data": {"message": "{{ load }}"}}
+    said = say("{{ load }}")
     await automate(hass, house, on_restored=[said])
     house.take(1600)
     await until(lambda: house.names == ["heater off"])
@@ -159,8 +159,7 @@ async def test_what_was_switched_on_by_hand_is_left_alone(hass: HomeAssistant, h
     house.take(300)
     await until(lambda: not remembered(hass), 1500)
     assert house.names == ["heater off", "heater on", "boiler off", "boiler on"]
-    told = [one["message"] for one in hass.data["persistent_notification"].values()]
-    assert told[1:] == [BOILER]
+    assert house.told[1:] == [BOILER]
 
 
 async def test_load_that_cannot_be_reached_when_its_time_comes_is_not_forgotten(
@@ -180,7 +179,7 @@ async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
     hass: HomeAssistant, house: House
 ) -> None:
     """As a switch that answers nothing at times: it raises, and stays as it is."""
-    said = {"action": "persistent_notification.create", "data": {"message": "{{ load }}"}}
+    said = say("{{ load }}")
     await automate(hass, house, on_shed=[], on_restored=[said])
     house.take(2600)
     await until(lambda: house.names == ["heater off", "boiler off"])
@@ -191,8 +190,7 @@ async def test_load_that_does_not_go_on_is_tried_again_and_keeps_no_other_off(
     broken.clear()
     await until(lambda: house.names[3:] == ["boiler on"], 900)
     await until(lambda: not remembered(hass), 60)
-    told = [one["message"] for one in hass.data["persistent_notification"].values()]
-    assert told == [HEATER, BOILER]
+    assert house.told == [HEATER, BOILER]
 
 
 async def test_loads_come_back_after_a_restart(hass: HomeAssistant, house: House) -> None:

@@ -11,19 +11,14 @@ from custom_components.broute.coordinator import BrouteConfigEntry
 from simulator.happenings import Happenings
 
 from ..world import sensor_id, until, value
-from .house import House
+from .house import House, say
 
 NAME = "tell_of_trouble"
 
 
-def told(hass: HomeAssistant) -> list[str]:
-    """Return what was told, in order."""
-    return [one["message"] for one in hass.data.get("persistent_notification", {}).values()]
-
-
 async def automate(hass: HomeAssistant, house: House, **inputs: Any) -> None:
-    said = {"action": "persistent_notification.create", "data": {"message": "{{ kind }}: {{ message }}"}}
-    over = {"action": "persistent_notification.create", "data": {"message": "over: {{ kind }}: {{ message }}"}}
+    said = say("{{ kind }}: {{ message }}")
+    over = say("over: {{ kind }}: {{ message }}")
     wanted = {"events": sensor_id(hass, "events"), "connection": [sensor_id(hass, "connected")], "language": "en"}
     await house.automate(NAME, **wanted | {"on_trouble": [said], "on_clear": [over]} | inputs)
 
@@ -40,11 +35,11 @@ async def test_fault_and_its_end(hass: HomeAssistant, house: House, language: st
     await automate(hass, house, language=language)
     happenings = Happenings(house.home)
     happenings.meter_faulty(faulty=True)
-    await until(lambda: told(hass))
-    assert told(hass) == [f"meter_fault: {message}"]
+    await until(lambda: house.told)
+    assert house.told == [f"meter_fault: {message}"]
     happenings.meter_faulty(faulty=False)
-    await until(lambda: len(told(hass)) == 2)
-    assert told(hass)[1].startswith("over: meter_fault: ")
+    await until(lambda: len(house.told) == 2)
+    assert house.told[1].startswith("over: meter_fault: ")
 
 
 @pytest.mark.usefixtures("read")
@@ -56,21 +51,21 @@ async def test_kinds_that_are_not_wanted(hass: HomeAssistant, house: House) -> N
     happenings.meter_faulty(faulty=False)
     await until(lambda: value(hass, "fault") == "off")
     await asyncio.sleep(60)
-    assert told(hass) == []
+    assert house.told == []
 
 
 async def test_restart_is_no_news(hass: HomeAssistant, house: House, read: BrouteConfigEntry) -> None:
     await automate(hass, house)
     Happenings(house.home).meter_faulty(faulty=True)
-    await until(lambda: told(hass))
+    await until(lambda: house.told)
     Happenings(house.home).meter_faulty(faulty=False)
-    await until(lambda: len(told(hass)) == 2)
+    await until(lambda: len(house.told) == 2)
     house.fired.clear()
     await hass.config_entries.async_reload(read.entry_id)
     await until(lambda: value(hass, "fault") == "off")
     await asyncio.sleep(120)
     assert house.fired == []
-    assert len(told(hass)) == 2
+    assert len(house.told) == 2
 
 
 @pytest.mark.usefixtures("read")
@@ -83,17 +78,17 @@ async def test_connection_that_is_lost_for_long(hass: HomeAssistant, house: Hous
     happenings.port_plugged()
     await until(lambda: value(hass, "connected") == "on")
     await asyncio.sleep(900)
-    assert told(hass) == []
+    assert house.told == []
 
     happenings.port_unplugged()
     await until(lambda: value(hass, "connected") == "off")
     at = house.now
-    await until(lambda: told(hass), 900)
+    await until(lambda: house.told, 900)
     assert timedelta(minutes=9, seconds=59) < house.since(at)[0] < timedelta(minutes=10, seconds=5)
-    assert told(hass) == ["link_lost: The meter cannot be read any more."]
+    assert house.told == ["link_lost: The meter cannot be read any more."]
     happenings.port_plugged()
-    await until(lambda: len(told(hass)) == 2, 600)
-    assert told(hass)[1] == "over: link_lost: The meter is read again."
+    await until(lambda: len(house.told) == 2, 600)
+    assert house.told[1] == "over: link_lost: The meter is read again."
 
 
 @pytest.mark.usefixtures("read")
@@ -106,10 +101,10 @@ async def test_problem_that_lasts(hass: HomeAssistant, house: House) -> None:
     house.take(500)
     await until(lambda: value(hass, "over_contract") == "off")
     await asyncio.sleep(60)
-    assert told(hass) == []
+    assert house.told == []
     house.take(3300)
-    await until(lambda: told(hass))
-    assert told(hass) == [f"{over}: B-Route Smart Meter Over the contract: a problem."]
+    await until(lambda: house.told)
+    assert house.told == [f"{over}: B-Route Smart Meter Over the contract: a problem."]
     house.take(500)
-    await until(lambda: len(told(hass)) == 2)
-    assert told(hass)[1] == f"over: {over}: B-Route Smart Meter Over the contract: over."
+    await until(lambda: len(house.told) == 2)
+    assert house.told[1] == f"over: {over}: B-Route Smart Meter Over the contract: over."
