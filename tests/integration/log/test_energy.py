@@ -70,9 +70,10 @@ class Judge:
             true = {self.household.energy_kwh(direction, energy.start, energy.until)}
         else:
             # The time is by the meter's clock, as far as it is known; and which of the answers came is not noted.
+            ahead = self.entry.runtime_data.energy.now - self.home.clock.now()
             recent = takewhile(lambda one: one.at > energy.until - READ_WITHIN, reversed(self.home.meter.answers))
-            instants = [one.at for one in recent if COUNTERS in one.epcs and one.at >= energy.start]
-            true = {self.household.energy_kwh(direction, energy.start, at) for at in instants}
+            instants = [one.at for one in recent if COUNTERS in one.epcs and one.at + ahead >= energy.start]
+            true = {self.household.energy_kwh(direction, min(energy.start, at), at) for at in instants}
         if energy.energy_kwh in true:
             self.right[f"{direction}_{period}"] = self.right.get(f"{direction}_{period}", 0) + 1
         else:
@@ -194,6 +195,26 @@ async def test_billing_period_begins_with_its_day(
     assert_known(hass)
     assert judge.wrong == []
     assert judge.right.keys() == set(KEYS)
+
+
+@pytest.mark.parametrize(
+    "home",
+    # The clock shows whole minutes: what is known of it after half an hour is 27 s ahead then, or 18 s behind.
+    [{"start": EVENING.replace(hour=23, minute=30, second=second)} for second in (16, 1)],
+    indirect=True,
+    ids=["ahead", "behind"],
+)
+async def test_midnight_that_is_not_known_to_the_second(
+    hass: HomeAssistant, home: SimulatedHome, household: Household, entry: BrouteConfigEntry, judge: Judge
+) -> None:
+    await set_up(hass, household, entry, reading_day=None, history_days=1)
+    judge.follow()
+    midnight = EVENING.replace(hour=0, minute=0) + DAY
+    await sleep_until(home, midnight - timedelta(minutes=2))
+    entry.runtime_data.async_boost(300)
+    await sleep_until(home, midnight + timedelta(minutes=2))
+    assert judge.wrong == []
+    assert judge.right["import_today"] > 40
 
 
 async def test_counters_go_over_their_last_digit(
