@@ -44,7 +44,8 @@ def read_until(descriptor: int, end: bytes) -> bytes:
     deadline_s = time.monotonic() + DEADLINE_S
     while not data.endswith(end):
         assert select.select([descriptor], [], [], max(0.0, deadline_s - time.monotonic()))[0], data
-        data += os.read(descriptor, 1024)
+        # Not a byte more: what comes behind the end may be there already, and belongs to the next one who reads.
+        data += os.read(descriptor, 1)
     return data
 
 
